@@ -1,0 +1,18 @@
+r"""Layers, blocks and models."""
+
+from tgst.nn import models
+from tgst.nn.blocks import TrafficBlock
+from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv, PerStep
+from tgst.nn.norm import NodeLayerNorm
+from tgst.nn.temporal import TemporalConv
+
+__all__ = [
+    "ChebConv",
+    "EdgeImportance",
+    "NodeLayerNorm",
+    "PartitionConv",
+    "PerStep",
+    "TemporalConv",
+    "TrafficBlock",
+    "models",
+]

@@ -1,0 +1,5 @@
+r"""Blocks of spatial and temporal layers."""
+
+from tgst.nn.blocks.traffic_block import TrafficBlock
+
+__all__ = classes = ["TrafficBlock"]

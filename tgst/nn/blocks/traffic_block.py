@@ -1,0 +1,151 @@
+r"""The spatio-temporal block of traffic STGCN."""
+
+from __future__ import annotations
+
+import inspect
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tgst.nn.conv import PerStep
+from tgst.nn.norm import NodeLayerNorm
+from tgst.nn.temporal import TemporalConv
+
+
+class TrafficBlock(torch.nn.Module):
+    r"""The spatio-temporal convolutional block from `"Spatio-Temporal Graph Convolutional
+    Networks: A Deep Learning Framework for Traffic Forecasting"
+    <https://arxiv.org/abs/1709.04875>`_ (Yu et al., IJCAI 2018): a graph convolution between two
+    temporal convolutions.
+
+    .. math::
+        \mathbf{H} = \Gamma_0 \star_t \mathbf{X}, \quad
+        \mathbf{S} = \mathrm{ReLU}(\Theta \star_{\mathcal{G}} A(\mathbf{H}) + A(\mathbf{H})), \quad
+        \mathbf{X}' = \mathrm{Norm}(\Gamma_1 \star_t \mathbf{S})
+
+    with gated temporal convolutions :math:`\Gamma` (:class:`tgst.nn.TemporalConv`, no padding in
+    time), a graph convolution :math:`\Theta` and the alignment :math:`A` of the first temporal
+    width to the spatial one: identity, zero channels, or a learnt linear map where it narrows (the
+    bottleneck).
+
+    Args:
+        in_channels (int): Size of each input sample.
+        channels (tuple of int): Widths after the first temporal, the spatial and the second
+            temporal convolution, for example :obj:`(64, 16, 64)`.
+        conv (torch.nn.Module): The graph convolution. It maps the spatial width to itself with
+            :obj:`align="before"`, the first temporal width to the spatial one with
+            :obj:`align="beside"`. Ours, or any PyG convolution in :class:`tgst.nn.PerStep`; it
+            receives those of :obj:`edge_type` and :obj:`edge_weight` that its :obj:`forward`
+            names.
+        kernel_size (int, optional): Taps of both temporal convolutions. (default: :obj:`3`)
+        gates (tuple, optional): Gates of the two temporal convolutions; :obj:`None` stands for a
+            ReLU. (default: :obj:`("glu", "glu")`)
+        align (str, optional): :obj:`"before"` convolves the aligned features, :obj:`"beside"`
+            convolves the features themselves and adds the aligned ones (the authors' released
+            code). (default: :obj:`"before"`)
+        norm (str, optional): :obj:`"channel"` normalises over the channels of each node and step,
+            :obj:`"node"` over all nodes and channels of each step (as published; needs
+            :obj:`num_nodes`). (default: :obj:`"channel"`)
+        num_nodes (int, optional): Number of nodes for :obj:`norm="node"`. (default: :obj:`None`)
+        eps (float, optional): Epsilon of the normalisation. (default: :obj:`1e-6`)
+        dropout (float, optional): Dropout probability after the normalisation.
+            (default: :obj:`0.0`)
+
+    Shapes:
+        - **x**: :math:`(N, *, T, C_{in})`
+        - **edge_index**: :math:`(2, E)` or a :class:`tgst.ops.Adjacency`
+        - **edge_type**, **edge_weight**: :math:`(E)`
+        - **output**: :math:`(N, *, T - 2(k - 1), C_{out})`
+
+    Raises:
+        ValueError: If an option is unknown or a series is too short.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: tuple[int, int, int],
+        conv: torch.nn.Module,
+        kernel_size: int = 3,
+        gates: tuple[str | None, str | None] = ("glu", "glu"),
+        align: str = "before",
+        norm: str = "channel",
+        num_nodes: int | None = None,
+        eps: float = 1e-6,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if align not in ("before", "beside"):
+            raise ValueError(f"align: expected 'before' or 'beside', got {align!r}")
+        first, spatial, second = channels
+        self.spatial_channels = spatial
+        self.gates = tuple(gates)
+        self.align_mode = align
+        self.dropout = dropout
+        self.temporal1 = _temporal(in_channels, first, kernel_size, gates[0])
+        self.align = None
+        if first > spatial:
+            # The bias of the alignment matters only where a convolution follows it.
+            self.align = torch.nn.Linear(first, spatial, bias=align == "before")
+        self.conv = conv
+        self.temporal2 = _temporal(spatial, second, kernel_size, gates[1])
+        self.norm = make_norm(norm, second, num_nodes, eps)
+        self._edge_arguments = _edge_arguments(conv)
+
+    def reset_parameters(self):
+        r"""Draws new weights."""
+        for module in (self.temporal1, self.align, self.conv, self.temporal2, self.norm):
+            if module is not None:
+                module.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_type: Tensor | None = None,
+        edge_weight: Tensor | None = None,
+    ) -> Tensor:
+        r"""Runs the block; see the class for shapes."""
+        x = _activate(self.temporal1(x), self.gates[0])
+        given = {"edge_type": edge_type, "edge_weight": edge_weight}
+        edges = {name: given[name] for name in self._edge_arguments}
+        aligned = self._align(x)
+        x = self.conv(aligned if self.align_mode == "before" else x, edge_index, **edges)
+        x = F.relu(x + aligned)
+        x = _activate(self.temporal2(x), self.gates[1])
+        return F.dropout(self.norm(x), self.dropout, self.training)
+
+    def _align(self, x: Tensor) -> Tensor:
+        if self.align is not None:
+            return self.align(x)
+        missing = self.spatial_channels - x.size(-1)
+        return F.pad(x, (0, missing)) if missing else x
+
+
+def make_norm(norm: str, channels: int, num_nodes: int | None, eps: float) -> torch.nn.Module:
+    r"""Returns the normalisation by name: :obj:`"channel"` or :obj:`"node"`."""
+    if norm == "channel":
+        return torch.nn.LayerNorm(channels, eps)
+    if norm == "node":
+        if num_nodes is None:
+            raise ValueError("num_nodes: norm='node' needs the number of nodes, got None")
+        return NodeLayerNorm(num_nodes, channels, eps)
+    raise ValueError(f"norm: expected 'channel' or 'node', got {norm!r}")
+
+
+def _temporal(in_channels: int, out_channels: int, kernel_size: int, gate: str | None):
+    return TemporalConv(
+        in_channels, out_channels, kernel_size, padding="valid", gate=gate, residual=True
+    )
+
+
+def _activate(x: Tensor, gate: str | None) -> Tensor:
+    return F.relu(x) if gate is None else x
+
+
+def _edge_arguments(conv: torch.nn.Module) -> tuple[str, ...]:
+    # GCNConv takes edge_weight, RGCNConv edge_type, GATConv neither: each gets what it names.
+    inner = conv.conv if isinstance(conv, PerStep) else conv
+    names = inspect.signature(inner.forward).parameters
+    return tuple(name for name in ("edge_type", "edge_weight") if name in names)

@@ -1,0 +1,5 @@
+r"""Complete models."""
+
+from tgst.nn.models.traffic_stgcn import TrafficSTGCN
+
+__all__ = classes = ["TrafficSTGCN"]

@@ -1,0 +1,286 @@
+r"""STGCN for traffic forecasting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from tgst import ops
+from tgst.nn.blocks import TrafficBlock
+from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv
+from tgst.nn.models.traffic_head import TrafficHead
+
+# What differs between the paper, the authors' released code and the widely used PyTorch
+# re-implementation; docs/traffic.md states where each comes from.
+_VARIANTS: dict[str, dict] = {
+    "paper": {
+        "channels": ((64, 16, 64), (64, 16, 64)),
+        "second_gate": "same",
+        "align": "before",
+        "eps": 1e-6,
+        "head": {"hidden": None, "width": "last"},
+    },
+    "authors": {
+        "channels": ((32, 32, 64), (32, 32, 128)),
+        "second_gate": None,
+        "align": "beside",
+        "eps": 1e-6,
+        "head": {"hidden": "sigmoid", "width": "last"},
+    },
+    "pytorch": {
+        "channels": ((64, 16, 64), (64, 16, 64)),
+        "second_gate": "same",
+        "align": "before",
+        "eps": 1e-12,
+        "head": {"hidden": "relu", "width": 128},
+    },
+}
+
+
+class TrafficSTGCN(torch.nn.Module):
+    r"""Traffic forecasting on a graph of sensors or roads, from `"Spatio-Temporal Graph
+    Convolutional Networks: A Deep Learning Framework for Traffic Forecasting"
+    <https://arxiv.org/abs/1709.04875>`_ (Yu, Yin and Zhu, IJCAI 2018).
+
+    .. math::
+        \hat{\mathbf{Y}} = \mathrm{Head}(\mathrm{Block}_2(\mathrm{Block}_1(\mathbf{X})))
+
+    with blocks :class:`tgst.nn.TrafficBlock` and the head
+    :class:`~tgst.nn.models.traffic_head.TrafficHead`. The model predicts all :obj:`horizon` steps
+    at once; with :obj:`horizon=1` (the published training) :meth:`rollout` feeds its own
+    predictions back.
+
+    Convention:
+        The graph arrives ready to multiply: the scaled Laplacian of
+        :class:`tgst.transforms.ScaledLaplacian` for :obj:`kernel="cheb"`, the renormalised
+        adjacency of :class:`tgst.transforms.FirstOrderKernel` (with or without its extra identity)
+        for :obj:`"first_order"`, a partition transform's labels and weights for
+        :obj:`"partition"`.
+
+    Args:
+        in_channels (int): Channels per reading, covariates included.
+        out_channels (int): Channels to predict; for :meth:`rollout` and :obj:`residual` they are
+            the first of the input channels.
+        history (int, optional): Number of input steps. (default: :obj:`12`)
+        horizon (int, optional): Number of predicted steps. (default: :obj:`12`)
+        kernel (str, optional): Graph convolution :obj:`"cheb"`, :obj:`"first_order"` or
+            :obj:`"partition"`. (default: :obj:`"cheb"`)
+        K (int, optional): Number of Chebyshev polynomials. (default: :obj:`3`)
+        num_partitions (int, optional): Number of labels for :obj:`kernel="partition"`.
+            (default: :obj:`1`)
+        edge_importance (bool, optional): Whether each block learns a factor for every edge
+            (:class:`tgst.nn.EdgeImportance`; needs :obj:`num_edges`). (default: :obj:`False`)
+        norm (str, optional): :obj:`"channel"` is independent of the number of nodes, so that a
+            trained model runs on another graph; :obj:`"node"` is the published one (needs
+            :obj:`num_nodes`). (default: :obj:`"channel"`)
+        variant (str, optional): :obj:`"paper"`: widths 64-16-64, two gated temporal
+            convolutions, linear head. :obj:`"authors"`: their released code, widths 32-32-64 and
+            32-32-128, second temporal convolution with ReLU, sigmoid head, epsilon 1e-6.
+            :obj:`"pytorch"`: the widely used PyTorch re-implementation, widths 64-16-64, a hidden
+            layer of 128 with ReLU, epsilon 1e-12. (default: :obj:`"paper"`)
+        num_nodes (int, optional): Number of nodes, for :obj:`norm="node"`.
+        num_edges (int, optional): Number of edges of the full graph, for
+            :obj:`edge_importance=True`.
+        channels (sequence, optional): Widths of each block in place of the variant's.
+        head_channels (int, optional): Width of the head in place of the variant's.
+        kernel_size (int, optional): Taps of the temporal convolutions. (default: :obj:`3`)
+        gate (str, optional): :obj:`"glu"` or :obj:`"gtu"`. (default: :obj:`"glu"`)
+        dropout (float, optional): Dropout probability in blocks and head. (default: :obj:`0.0`)
+        residual (bool, optional): Whether the model predicts the correction of the last reading.
+            (default: :obj:`False`)
+        conv (callable, optional): :obj:`conv(in_channels, out_channels)` returns the graph
+            convolution of a block in place of :obj:`kernel`, for example
+            :obj:`lambda i, o: PerStep(GATConv(i, o))`. (default: :obj:`None`)
+        backend (str, optional): The sparse kernel, see :func:`tgst.ops.spmm`.
+            (default: :obj:`"auto"`)
+
+    Shapes:
+        - **x**: :math:`(N, *, \text{history}, C_{in})`
+        - **edge_index**: :math:`(2, E)`, an :class:`~torch_geometric.EdgeIndex` or a
+          :class:`tgst.ops.Adjacency`
+        - **edge_type**, **edge_weight**, **e_id**: :math:`(E)`
+        - **output**: :math:`(N, *, \text{horizon}, C_{out})`
+
+    Raises:
+        ValueError: If an option is unknown, a required number is missing, or the history is too
+            short for the blocks.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        history: int = 12,
+        horizon: int = 12,
+        kernel: str = "cheb",
+        K: int = 3,
+        num_partitions: int = 1,
+        edge_importance: bool = False,
+        norm: str = "channel",
+        variant: str = "paper",
+        num_nodes: int | None = None,
+        num_edges: int | None = None,
+        channels: Sequence[Sequence[int]] | None = None,
+        head_channels: int | None = None,
+        kernel_size: int = 3,
+        gate: str = "glu",
+        dropout: float = 0.0,
+        residual: bool = False,
+        conv: Callable[[int, int], torch.nn.Module] | None = None,
+        backend: str = "auto",
+    ):
+        super().__init__()
+        if variant not in _VARIANTS:
+            raise ValueError(f"variant: expected one of {sorted(_VARIANTS)}, got {variant!r}")
+        if kernel not in ("cheb", "first_order", "partition"):
+            raise ValueError(
+                f"kernel: expected 'cheb', 'first_order' or 'partition', got {kernel!r}"
+            )
+        plan = _VARIANTS[variant]
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.history, self.horizon = history, horizon
+        self.kernel, self.variant, self.residual = kernel, variant, residual
+        self.num_partitions = num_partitions if kernel == "partition" else 1
+        self._own_kernel = conv is None
+        if conv is None:
+            conv = _kernel(kernel, K, num_partitions, backend)
+        widths = [tuple(block) for block in channels or plan["channels"]]
+        steps = _remaining_steps(history, kernel_size, len(widths))
+        shared = {"norm": norm, "num_nodes": num_nodes, "eps": plan["eps"], "dropout": dropout}
+        gates = (gate, gate if plan["second_gate"] == "same" else plan["second_gate"])
+        self.blocks = torch.nn.ModuleList()
+        width = in_channels
+        for first, spatial, second in widths:
+            spatial_in = spatial if plan["align"] == "before" else first
+            self.blocks.append(
+                TrafficBlock(
+                    width,
+                    (first, spatial, second),
+                    conv(spatial_in, spatial),
+                    kernel_size,
+                    gates,
+                    plan["align"],
+                    **shared,
+                )
+            )
+            width = second
+        hidden_width = width if plan["head"]["width"] == "last" else plan["head"]["width"]
+        self.head = TrafficHead(
+            width,
+            head_channels or hidden_width,
+            horizon * out_channels,
+            steps,
+            gate,
+            plan["head"]["hidden"],
+            **shared,
+        )
+        self.edge_importance = None
+        if edge_importance:
+            if num_edges is None:
+                raise ValueError("num_edges: edge_importance=True needs the number of edges")
+            self.edge_importance = EdgeImportance(num_edges, num_layers=len(widths))
+
+    def reset_parameters(self):
+        r"""Draws new weights."""
+        for module in (*self.blocks, self.head, self.edge_importance):
+            if module is not None:
+                module.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_type: Tensor | None = None,
+        edge_weight: Tensor | None = None,
+        e_id: Tensor | None = None,
+    ) -> Tensor:
+        r"""Predicts all steps of the horizon; see the class for shapes."""
+        self._check(x)
+        if self._own_kernel:
+            # Sorted once for all blocks, also where a compiled graph would sort for each.
+            labels = edge_type if self.kernel == "partition" else None
+            edge_index = ops.as_adjacency(edge_index, labels, x.size(0), self.num_partitions)
+        hidden = x
+        for layer, block in enumerate(self.blocks):
+            weight = edge_weight
+            if self.edge_importance is not None:
+                weight = self.edge_importance(edge_weight, e_id, layer)
+            hidden = block(hidden, edge_index, edge_type, weight)
+        out = self.head(hidden).unflatten(-1, (self.horizon, self.out_channels))
+        if self.residual:
+            out = out + x[..., -1:, : self.out_channels]
+        return out
+
+    def rollout(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_type: Tensor | None = None,
+        edge_weight: Tensor | None = None,
+        e_id: Tensor | None = None,
+        *,
+        steps: int,
+        covariates: Tensor | None = None,
+    ) -> Tensor:
+        r"""Predicts :obj:`steps` steps one by one, feeding every prediction back as input (the
+        published test protocol of a model trained with :obj:`horizon=1`).
+
+        Args:
+            x (Tensor): :math:`(N, *, \text{history}, C_{in})`.
+            edge_index, edge_type, edge_weight, e_id: See :meth:`forward`.
+            steps (int): Number of steps to predict.
+            covariates (Tensor, optional): Known future values of the input channels after the
+                first :math:`C_{out}`, :math:`(N \text{ or } 1, *, \text{steps}, C_{in} -
+                C_{out})`. Required where there are such channels. (default: :obj:`None`)
+
+        Returns:
+            Tensor: :math:`(N, *, \text{steps}, C_{out})`.
+
+        Raises:
+            ValueError: If the horizon is not one or the covariates do not fit.
+        """
+        if self.horizon != 1:
+            raise ValueError(f"horizon: rollout needs a model with horizon=1, got {self.horizon}")
+        extra = self.in_channels - self.out_channels
+        given = (0, 0) if covariates is None else (covariates.size(-2), covariates.size(-1))
+        if extra and given != (steps, extra):
+            raise ValueError(
+                f"covariates: expected {steps} future steps of {extra} input channels beyond "
+                f"the predicted ones, got {list(given)}"
+            )
+        outs = []
+        for step in range(steps):
+            out = self(x, edge_index, edge_type, edge_weight, e_id)
+            outs.append(out)
+            if extra:
+                known = covariates[..., step : step + 1, :].expand(*out.shape[:-1], extra)
+                out = torch.cat([out, known], dim=-1)
+            x = torch.cat([x[..., 1:, :], out], dim=-2)
+        return torch.cat(outs, dim=-2)
+
+    def _check(self, x: Tensor) -> None:
+        if x.dim() < 3 or x.shape[-2:] != (self.history, self.in_channels):
+            raise ValueError(
+                f"x: expected [num_nodes, *, {self.history}, {self.in_channels}] (history, "
+                f"in_channels), got {list(x.shape)}"
+            )
+
+
+def _kernel(kernel: str, K: int, num_partitions: int, backend: str):
+    return {
+        "cheb": lambda i, o: ChebConv(i, o, K, backend=backend),
+        "first_order": lambda i, o: PartitionConv(i, o, backend=backend),
+        "partition": lambda i, o: PartitionConv(i, o, num_partitions, backend=backend),
+    }[kernel]
+
+
+def _remaining_steps(history: int, kernel_size: int, num_blocks: int) -> int:
+    steps = history - 2 * num_blocks * (kernel_size - 1)
+    if steps < 1:
+        raise ValueError(
+            f"history: {num_blocks} blocks with kernel_size={kernel_size} need at least "
+            f"{history - steps + 1} steps, got {history}"
+        )
+    return steps
