@@ -202,6 +202,7 @@ class TrafficSTGCN(torch.nn.Module):
             # Sorted once for all blocks, also where a compiled graph would sort for each.
             labels = edge_type if self.kernel == "partition" else None
             edge_index = ops.as_adjacency(edge_index, labels, x.size(0), self.num_partitions)
+            edge_type = None  # an Adjacency carries the labels
         hidden = x
         for layer, block in enumerate(self.blocks):
             weight = edge_weight

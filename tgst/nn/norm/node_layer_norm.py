@@ -58,9 +58,9 @@ class NodeLayerNorm(torch.nn.Module):
                 "norm='node' ties a model to one graph, norm='channel' does not"
             )
         # Two copies cost less than any formulation without them.
-        steps = x.reshape(self.num_nodes, -1, self.channels).transpose(0, 1)
+        steps = x.reshape(self.num_nodes, -1, self.channels).transpose(0, 1).contiguous()
         steps = F.layer_norm(steps, shape, self.weight, self.bias, self.eps)
-        return steps.transpose(0, 1).contiguous().view(x.shape)
+        return steps.transpose(0, 1).reshape(x.shape)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.num_nodes}, {self.channels}, eps={self.eps})"

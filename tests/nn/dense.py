@@ -1,0 +1,97 @@
+"""Dense float64 formulas of the spatial layers, written without any of the layers' code."""
+
+import copy
+
+import torch
+from torch import nn
+
+from tgst.nn import ChebConv, PartitionConv
+
+
+def dense_matrix(graph):
+    """A[k, target, source]: parallel edges add up."""
+    labels = int(graph.edge_type.max()) + 1 if graph.edge_type.numel() else 1
+    matrix = torch.zeros(labels, graph.num_nodes, graph.num_nodes, dtype=graph.edge_weight.dtype)
+    for (j, i), k, w in zip(
+        graph.edge_index.t().tolist(), graph.edge_type.tolist(), graph.edge_weight, strict=True
+    ):
+        matrix[k, i, j] = matrix[k, i, j] + w
+    return matrix
+
+
+def partition_conv(layer, x, graph):
+    out = 0.0
+    for k, matrix in enumerate(dense_matrix(graph)):
+        message = torch.einsum("n...c,cd->n...d", x, layer.weight[k])
+        if layer.bias_mode == "message":
+            message = message + layer.bias[k]
+        out = out + torch.einsum("ij,j...d->i...d", matrix, message)
+    return out + layer.bias if layer.bias_mode is True else out
+
+
+def cheb_conv(layer, x, graph):
+    matrix = dense_matrix(graph._replace(edge_type=torch.zeros_like(graph.edge_type)))[0]
+    terms = [torch.eye(graph.num_nodes, dtype=x.dtype), matrix]
+    while len(terms) < layer.K:
+        terms.append(2 * matrix @ terms[-1] - terms[-2])
+    out = sum(
+        torch.einsum("ij,j...c,cd->i...d", term, x, weight)
+        for term, weight in zip(terms[: layer.K], layer.weight, strict=True)
+    )
+    return out if layer.bias is None else out + layer.bias
+
+
+class Dense(nn.Module):
+    """Stands in for a graph convolution inside a block and computes it densely."""
+
+    def __init__(self, layer, graph):
+        super().__init__()
+        self.layer, self.graph = layer, graph
+
+    def forward(self, x, edge_index, edge_type=None, edge_weight=None):
+        graph = self.graph._replace(edge_weight=edge_weight)
+        if isinstance(self.layer, ChebConv):
+            return cheb_conv(self.layer, x, graph)
+        return partition_conv(self.layer, x, graph)
+
+
+def with_dense_convs(module, graph):
+    """A copy of a block or model whose graph convolutions are dense."""
+    module = copy.deepcopy(module)
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, ChebConv | PartitionConv):
+                setattr(parent, name, Dense(child, graph))
+    return module
+
+
+def temporal_conv(layer, x, graph=None):
+    """One tap at a time."""
+    steps, reach = x.size(-2), layer.receptive_field - 1
+    before = {
+        "valid": 0,
+        "causal": reach,
+        "same": layer.dilation * ((layer.kernel_size - 1) // 2),
+    }[layer.padding]
+    after = 0 if layer.padding == "valid" else reach - before
+    padded = nn.functional.pad(x, (0, 0, before, after))
+    newest = reach if layer.padding == "valid" else before
+    count = (padded.size(-2) - reach - 1) // layer.stride + 1
+    outs = []
+    for t in range(count):
+        first = t * layer.stride
+        out = layer.bias.clone() if layer.bias is not None else 0.0
+        for tap in range(layer.kernel_size):
+            out = out + padded[..., first + tap * layer.dilation, :] @ layer.weight[..., tap].t()
+        value, gate = out[..., : layer.out_channels], out[..., layer.out_channels :]
+        if layer.residual:
+            position = first + (newest if layer.padding != "causal" else reach)
+            own = padded[..., position, :]
+            if layer.align is not None:
+                own = own @ layer.align.t()
+            value = value + nn.functional.pad(own, (0, layer.out_channels - own.size(-1)))
+        if layer.gate == "gtu":
+            value = torch.tanh(value)
+        outs.append(value * torch.sigmoid(gate) if layer.gate else value)
+    assert steps >= 1
+    return torch.stack(outs, dim=-2)

@@ -1,0 +1,191 @@
+"""The property suite of tgst.testing, over every layer, block and model."""
+
+import pytest
+import torch
+from torch_geometric.nn import GATConv, GCNConv, RGCNConv
+
+from tests.nn import dense
+from tgst.nn import ChebConv, PartitionConv, PerStep, TemporalConv, TrafficBlock
+from tgst.nn.models import TrafficSTGCN
+from tgst.testing import PROPERTIES, LayerCase, check_property
+from tgst.testing.suite import applies
+
+
+def labelled(layer, x, graph):
+    return layer(x, graph.edge_index, graph.edge_type, graph.edge_weight)
+
+
+def weighted(layer, x, graph):
+    return layer(x, graph.edge_index, edge_weight=graph.edge_weight)
+
+
+def with_ids(layer, x, graph):
+    return layer(x, graph.edge_index, graph.edge_type, graph.edge_weight, graph.e_id)
+
+
+def alone(layer, x, graph):
+    return layer(x)
+
+
+def dense_module(call):
+    def reference(module, x, graph):
+        return call(dense.with_dense_convs(module, raw(module, graph)), x, graph)
+
+    def raw(module, graph):
+        return graph
+
+    return reference
+
+
+def partition(bias, *widths):
+    return LayerCase(
+        lambda: PartitionConv(*widths, num_partitions=3, bias=bias),
+        labelled,
+        widths[0],
+        num_partitions=3,
+        reference=dense.partition_conv,
+    )
+
+
+def temporal(**options):
+    # Its reference takes no graph and it has no edges to order, weigh or double.
+    return LayerCase(
+        lambda: TemporalConv(options.get("width", 3), 4, **options["of"]),
+        alone,
+        options.get("width", 3),
+        reference=dense.temporal_conv,
+        spatial=False,
+        temporal=True,
+        causal=options["of"].get("padding") == "causal",
+    )
+
+
+# Parameters per node: tied to the nodes' numbers and count.
+NODE_NORM = frozenset({"node_permutation", "isolated_nodes", "disjoint_union", "node_count"})
+# Parameters per edge: a second graph would share the ids of the first.
+EDGE_PARAMETERS = frozenset({"disjoint_union"})
+SMALL = {"channels": [(4, 3, 4), (4, 3, 5)], "horizon": 2}
+
+
+def model(call=with_ids, exempt=frozenset(), num_partitions=1, **options):
+    return LayerCase(
+        lambda: TrafficSTGCN(2, 1, num_partitions=num_partitions, **SMALL, **options),
+        call,
+        2,
+        steps=12,
+        num_partitions=num_partitions,
+        reference=dense_module(call),
+        temporal=True,
+        exempt=exempt,
+    )
+
+
+CASES = {
+    "partition_widen": partition(True, 2, 4),
+    "partition_narrow": partition(True, 4, 2),
+    "partition_message_widen": partition("message", 2, 4),
+    "partition_message_narrow": partition("message", 4, 2),
+    "partition_no_bias": partition(False, 3, 3),
+    "cheb": LayerCase(lambda: ChebConv(3, 4, K=3), weighted, 3, reference=dense.cheb_conv),
+    "cheb_one": LayerCase(
+        lambda: ChebConv(3, 4, K=1),
+        weighted,
+        3,
+        reference=dense.cheb_conv,
+        # T0 alone looks at no neighbour and no weight.
+        exempt=frozenset({"edge_weight_sensitivity", "gradients"}),
+    ),
+    "temporal_same": temporal(of={"kernel_size": 3, "residual": True}),
+    "temporal_causal": temporal(
+        of={"kernel_size": 3, "dilation": 2, "padding": "causal", "gate": "glu", "residual": True}
+    ),
+    "temporal_valid_narrow": temporal(
+        of={"kernel_size": 2, "padding": "valid", "gate": "gtu", "residual": True}, width=6
+    ),
+    "temporal_whole": temporal(of={"kernel_size": 5, "padding": "valid", "gate": "glu"}),
+    "temporal_stride": temporal(of={"kernel_size": 4, "stride": 2, "residual": True}, width=5),
+    "block": LayerCase(
+        lambda: TrafficBlock(2, (4, 3, 4), ChebConv(3, 3, 3)),
+        weighted,
+        2,
+        steps=6,
+        reference=dense_module(weighted),
+        temporal=True,
+    ),
+    "block_beside": LayerCase(
+        lambda: TrafficBlock(
+            2, (5, 3, 4), PartitionConv(5, 3, 2), gates=("glu", None), align="beside"
+        ),
+        labelled,
+        2,
+        steps=6,
+        num_partitions=2,
+        reference=dense_module(labelled),
+        temporal=True,
+    ),
+    "block_node": LayerCase(
+        lambda: TrafficBlock(2, (4, 6, 4), ChebConv(6, 6, 2), norm="node", num_nodes=7),
+        weighted,
+        2,
+        steps=6,
+        reference=dense_module(weighted),
+        temporal=True,
+        exempt=NODE_NORM,
+    ),
+    "model_paper": model(),
+    "model_partition": model(kernel="partition", num_partitions=3, variant="authors"),
+    "model_first_order": model(kernel="first_order", variant="pytorch", head_channels=4),
+    "model_edge_importance": model(
+        edge_importance=True, num_edges=18, residual=True, exempt=EDGE_PARAMETERS
+    ),
+    "model_authors_node": model(variant="authors", norm="node", num_nodes=7, exempt=NODE_NORM),
+}
+
+# PyG convolutions inside PerStep: their own sums and normalisations, so no dense reference here
+# (test_per_step.py compares them with a loop over steps).
+PER_STEP = frozenset({"dense_reference", "gradients", "compile_inductor"})
+CASES["per_step_gcn"] = LayerCase(
+    lambda: PerStep(GCNConv(3, 4, normalize=False)), weighted, 3, exempt=PER_STEP
+)
+CASES["model_per_step_gat"] = LayerCase(
+    lambda: TrafficSTGCN(2, 1, conv=lambda i, o: PerStep(GATConv(i, o)), **SMALL),
+    weighted,
+    2,
+    steps=12,
+    temporal=True,
+    exempt=PER_STEP | {"edge_weight_sensitivity", "parallel_edges"},  # GAT takes no weights
+)
+CASES["block_per_step_rgcn"] = LayerCase(
+    lambda: TrafficBlock(2, (4, 3, 4), PerStep(RGCNConv(3, 3, 2, aggr="add"))),
+    labelled,
+    2,
+    steps=6,
+    num_partitions=2,
+    temporal=True,
+    # RGCNConv takes no weights, adds up in float32 and breaks the graph while torch compiles it.
+    exempt=PER_STEP
+    | {"edge_weight_sensitivity", "parallel_edges", "bfloat16"}
+    | {"compile_static", "compile_dynamic"},
+)
+
+INDUCTOR = {"partition_narrow", "cheb", "temporal_causal", "model_paper", "model_partition"}
+
+
+def pairs():
+    for case in CASES:
+        for name in PROPERTIES:
+            if name == "compile_inductor" and case not in INDUCTOR:
+                continue
+            if name != "cuda" and not applies(CASES[case], name):
+                continue
+            marks = [pytest.mark.slow] if name == "compile_inductor" else []
+            if name == "cuda":
+                marks.append(
+                    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+                )
+            yield pytest.param(case, name, marks=marks, id=f"{case}-{name}")
+
+
+@pytest.mark.parametrize(("case", "name"), list(pairs()))
+def test_property(case, name):
+    check_property(CASES[case], name)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+from tgst.ops.measure import Timing, peak_extra_bytes, time_interleaved
+
+CPU = torch.device("cpu")
+
+
+def test_peak_counts_what_is_neither_there_before_nor_returned():
+    x = torch.ones(1000)
+
+    def function():
+        a = x * 2  # 4,000 bytes, alive with b
+        b = a * 3  # 4,000 bytes, alive with c
+        del a
+        return b + 1
+
+    assert 4000 <= peak_extra_bytes(function, CPU) < 5000
+
+
+def test_peak_without_extra():
+    x = torch.ones(1000)
+    assert peak_extra_bytes(lambda: (torch.empty_like(x), None), CPU) == 0
+
+
+def test_times_are_medians_of_turns():
+    calls = []
+
+    def slow():
+        calls.append("slow")
+        time.sleep(0.02)
+
+    def fast():
+        calls.append("fast")
+        time.sleep(0.006)
+
+    times = time_interleaved({"slow": slow, "fast": fast}, 3, CPU)
+    assert calls == ["slow", "slow", "fast", "fast", *["slow", "fast"] * 3]
+    assert isinstance(times["slow"], Timing)
+    assert times["slow"].median > times["fast"].median > 0
+    assert times["slow"].spread >= 0
+
+
+def test_short_functions_are_called_several_times_per_sample():
+    calls = []
+    time_interleaved({"short": lambda: calls.append(1)}, 2, CPU)
+    assert len(calls) > 100
+
+
+def test_one_repetition_has_no_spread():
+    with pytest.raises(ValueError, match="repetitions: expected at least 2, got 1"):
+        time_interleaved({"none": lambda: None}, 1, CPU)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import math
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from tgst.transforms import DirectionPartition, GaussianKernel
+from tgst.utils import from_networkx
+
+
+@pytest.fixture
+def roads() -> nx.DiGraph:
+    graph = nx.DiGraph(name="roads", crs="none")
+    graph.add_node("c", x=1.0, y=2.0, speed=50)
+    graph.add_node("a", x=3.0, y=4.0, speed=60)
+    graph.add_node((0, 1), x=5.0, y=6.0, speed=70)
+    graph.add_node("alone", x=7.0, y=8.0, speed=80)
+    graph.add_edge("a", "c", length=100, cost=0.5, lanes=2, oneway=True, name="Main Street")
+    graph.add_edge("c", (0, 1), length=250.5, cost=1.5, lanes=1, oneway=False)
+    graph.add_edge("c", "a", length=120, cost=2.5, lanes=3, oneway=True)
+    return graph
+
+
+def test_directed_graph(roads: nx.DiGraph) -> None:
+    data = from_networkx(
+        roads,
+        x="speed",
+        pos=("x", "y"),
+        length="length",
+        weight="cost",
+        edge_attrs=["lanes", "oneway"],
+    )
+    assert data.node_id == ["c", "a", (0, 1), "alone"]
+    assert data.num_nodes == 4
+    assert data.edge_index.tolist() == [[0, 0, 1], [2, 1, 0]]  # the order of G.edges()
+    assert data.e_id.tolist() == [0, 1, 2]
+    assert torch.equal(data.edge_length, torch.tensor([250.5, 120, 100]))
+    assert torch.equal(data.edge_weight, torch.tensor([1.5, 2.5, 0.5]))
+    assert torch.equal(data.edge_lanes, torch.tensor([1, 3, 2]))
+    assert torch.equal(data.edge_oneway, torch.tensor([False, True, True]))
+    assert torch.equal(data.x, torch.tensor([[50.0], [60], [70], [80]]))
+    assert torch.equal(data.pos, torch.tensor([[1.0, 2], [3, 4], [5, 6], [7, 8]]))
+
+
+def test_nothing_is_taken_unasked(roads: nx.DiGraph) -> None:
+    assert set(from_networkx(roads).keys()) == {"edge_index", "e_id", "node_id", "num_nodes"}
+
+
+def test_undirected_graph_has_both_directions() -> None:
+    graph = nx.Graph()
+    graph.add_edge(7, 3, length=1.0)
+    graph.add_edge(3, 3, length=2.0)
+    graph.add_edge(3, 5, length=3.0)
+    data = from_networkx(graph, length="length")
+    assert data.node_id == [7, 3, 5]
+    assert data.edge_index.tolist() == [[0, 1, 1, 1, 2], [1, 1, 2, 0, 1]]
+    assert data.edge_length.tolist() == [1, 2, 3, 1, 3]
+    assert data.e_id.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_arrays_on_nodes() -> None:
+    graph = nx.path_graph(3)
+    for node in graph:
+        graph.nodes[node]["history"] = np.full((4, 2), node)
+        graph.nodes[node]["place"] = (node, -node)
+    data = from_networkx(graph, x="history", pos="place")
+    assert torch.equal(data.x, torch.arange(3.0)[:, None, None].expand(3, 4, 2))
+    assert data.pos.tolist() == [[0, 0], [1, -1], [2, -2]]
+    both = from_networkx(graph, x=["level"], defaults={"level": 4})
+    assert both.x.tolist() == [[4], [4], [4]]
+
+
+def test_defaults_and_numbers_in_strings(roads: nx.DiGraph) -> None:
+    roads.edges["a", "c"]["lanes"] = None
+    roads.edges["c", "a"]["lanes"] = "3"
+    del roads.edges["c", (0, 1)]["length"]
+    roads.nodes["a"]["speed"] = "65.5"
+    defaults = {"lanes": 1, "length": 30.0}
+    data = from_networkx(roads, x="speed", length="length", edge_attrs=["lanes"], defaults=defaults)
+    assert data.edge_lanes.tolist() == [1, 3, 1]
+    assert data.edge_length.tolist() == [30, 120, 100]
+    assert data.x.tolist() == [[50], [65.5], [70], [80]]
+
+
+def test_dtype_is_the_default_one(roads: nx.DiGraph) -> None:
+    assert from_networkx(roads, length="length").edge_length.dtype == torch.float32
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert from_networkx(roads, length="length").edge_length.dtype == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_names_of_edge_attributes(roads: nx.DiGraph) -> None:
+    nx.set_edge_attributes(roads, 5.0, "edge_speed")
+    assert from_networkx(roads, edge_attrs="edge_speed").edge_speed.tolist() == [5, 5, 5]
+    for name in ("index", "edge_label", "weight", "length"):
+        with pytest.raises(ValueError, match=f"edge_attrs: .*got '{name}' for data.edge_"):
+            from_networkx(roads, edge_attrs=[name])
+    with pytest.raises(ValueError, match=r"edge_attrs: .*got 'lanes' for data\.edge_lanes"):
+        from_networkx(roads, edge_attrs=["lanes", "edge_lanes"])
+
+
+@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph])
+def test_empty_graphs(kind: type) -> None:
+    empty = from_networkx(kind(), x="x", length="length", edge_attrs=["lanes"])
+    assert empty.edge_index.shape == (2, 0)
+    assert empty.num_nodes == 0
+    assert empty.x.shape == (0, 1)
+    assert empty.edge_length.shape == empty.edge_lanes.shape == (0,)
+    assert from_networkx(nx.empty_graph(3, create_using=kind)).num_nodes == 3
+
+
+@pytest.mark.parametrize("value", ["fast", [1, 2], math.nan, {"a": 1}, None])
+@pytest.mark.parametrize("argument", ["length", "weight", "edge_attrs"])
+def test_bad_edge_attributes(roads: nx.DiGraph, argument: str, value: object) -> None:
+    roads.edges["c", "a"]["cost"] = value
+    came = "none" if value is None else repr(value).replace("[", r"\[")
+    with pytest.raises(ValueError, match=rf"edge \('c', 'a'\), attribute 'cost': .*, got {came}"):
+        from_networkx(roads, **{argument: "cost"})
+
+
+@pytest.mark.parametrize("value", ["fast", [1, 2], [[1], [1, 2]], math.nan, None])
+@pytest.mark.parametrize("name", ["speed", ["x", "speed"]])
+def test_bad_node_attributes(roads: nx.DiGraph, name: str | list[str], value: object) -> None:
+    roads.nodes["a"]["speed"] = value
+    with pytest.raises(ValueError, match=r"node 'a', attribute 'speed': expected "):
+        from_networkx(roads, x=name)
+    with pytest.raises(ValueError, match=r"node 'a', attribute 'speed': expected "):
+        from_networkx(roads, pos=name)
+
+
+def test_bad_value_inside_of_an_array() -> None:
+    graph = nx.empty_graph(2)
+    graph.nodes[0]["place"] = (0.0, 1.0)
+    graph.nodes[1]["place"] = (0.0, math.nan)
+    with pytest.raises(ValueError, match=r"node 1, attribute 'place': expected a number, got \(0"):
+        from_networkx(graph, pos="place")
+    graph.nodes[1]["place"] = (0.0, 1.0, 2.0)
+    with pytest.raises(ValueError, match=r"node 1, .*shape \[2\] as on node 0, got \(0.0, 1.0, 2"):
+        from_networkx(graph, pos="place")
+
+
+def test_bad_graphs_and_arguments(roads: nx.DiGraph) -> None:
+    with pytest.raises(ValueError, match=r"G: expected .*DiGraph, got a MultiDiGraph \(join its"):
+        from_networkx(nx.MultiDiGraph(roads))
+    with pytest.raises(ValueError, match=r"G: .*got a MultiGraph "):
+        from_networkx(nx.MultiGraph())
+    with pytest.raises(TypeError, match=r"G: expected networkx.Graph or .*, got dict"):
+        from_networkx({})
+    with pytest.raises(ValueError, match=r"parallel: expected one of \('keep', .*got 'max'"):
+        from_networkx(roads, parallel="max")
+    with pytest.raises(ValueError, match=r"defaults: .*among \['length'\], got \['lenght'\]"):
+        from_networkx(roads, length="length", defaults={"lenght": 1.0})
+
+
+@pytest.mark.parametrize("parallel", ["keep", "sum", "min"])
+def test_from_road_network_to_labelled_edges(roads: nx.DiGraph, parallel: str) -> None:
+    data = from_networkx(roads, length="length", parallel=parallel)
+    data = DirectionPartition()(GaussianKernel(sigma=200.0, threshold=0.5)(data))
+    # The road of 250.5 m is too long: exp(-1.57) < 0.5.
+    assert data.edge_index.tolist() == [[0, 1, 1, 0, 0, 1, 2, 3], [1, 0, 0, 1, 0, 1, 2, 3]]
+    assert data.edge_type.tolist() == [1, 1, 2, 2, 0, 0, 0, 0]
+    assert data.edge_length.tolist() == [120, 100, 120, 100, 0, 0, 0, 0]
+    to_a, to_c = math.exp(-0.36), math.exp(-0.25)
+    total = to_a + to_c + 1
+    expected = [to_a, to_c, to_a, to_c, 1, 1, total, total]
+    torch.testing.assert_close(data.edge_weight, torch.tensor(expected) / total)
+    assert data.node_id == ["c", "a", (0, 1), "alone"]
+    assert data.num_nodes == 4
+
+
+def test_isolated_last_node_survives_the_transforms(roads: nx.DiGraph) -> None:
+    data = from_networkx(roads, length="length")
+    assert GaussianKernel(sigma=1.0)(data).num_nodes == 4

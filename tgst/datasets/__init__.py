@@ -1,0 +1,9 @@
+r"""Datasets: a graph (:obj:`dataset[0]`) and the readings on its nodes (:obj:`dataset.series`)."""
+
+from __future__ import annotations
+
+from tgst.datasets.cell_transmission import CellTransmission
+from tgst.datasets.los_loop import LosLoop
+from tgst.datasets.simulated_traffic import SimulatedTraffic
+
+__all__ = ["CellTransmission", "LosLoop", "SimulatedTraffic"]

@@ -1,0 +1,178 @@
+r"""Los-loop: a week of loop-detector speeds on the highways of Los Angeles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch_geometric.data import Data, InMemoryDataset
+
+from tgst.data import Series
+
+FIRST_READING = np.datetime64("2012-03-01T00:00:00", "s")
+INTERVAL = np.timedelta64(300, "s")
+NUM_SENSORS, NUM_STEPS = 207, 2016
+
+
+class LosLoop(InMemoryDataset):
+    r"""The Los-loop data of `"T-GCN: A Temporal Graph Convolutional Network for Traffic
+    Prediction" <https://arxiv.org/abs/1811.05320>`_ (Zhao et al., 2019): speeds of 207 METR-LA
+    loop detectors, 1 to 7 March 2012, every 5 minutes, gaps filled by interpolation.
+
+    :obj:`dataset[0]` is the graph: an edge :math:`j \to i` for every non-zero :math:`w_{ij}` of
+    the adjacency matrix, a thresholded Gaussian kernel of road distance (symmetric, with self
+    loops)
+
+    .. math::
+        w_{ij} = \exp\left(-d_{ij}^2 / \sigma^2\right) \text{ if } w_{ij} \geq 0.1,
+        \text{ else } 0.
+
+    It holds :obj:`edge_index`, :obj:`edge_weight`, :obj:`e_id`, :obj:`node_id` (METR-LA sensor
+    ids) and :obj:`num_nodes`. :obj:`dataset.series` holds the readings. The files are read where
+    they are and nothing is written.
+
+    Args:
+        root (str or Path): Folder with ``los_speed.csv`` (a header of sensor ids, then a line of
+            speeds per time step) and ``los_adj.csv`` (the matrix, no header), as published in
+            the folder ``data`` of https://github.com/lehaifeng/T-GCN.
+        transform (callable, optional): Applied to the graph at every access.
+            (default: :obj:`None`)
+
+    Shapes:
+        - **edge_index:** :math:`(2, 2833)`, row 0 the source
+        - **edge_weight:** :math:`(2833)`, :math:`0.1 \leq w \leq 1`, float32
+        - **series.values:** :math:`(207, 2016, 1)`, channel ``speed`` in miles per hour
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is truncated, has a cell that is no number, or does not fit the
+            other file; the message names file and line.
+    """
+
+    series: Series
+
+    def __init__(self, root: str | Path, transform: Callable | None = None) -> None:
+        super().__init__(str(root), transform)
+        folder = Path(root)
+        for name in self.raw_file_names:
+            if not (folder / name).is_file():
+                raise FileNotFoundError(
+                    f"`root` must hold {' and '.join(self.raw_file_names)}, got no {name} in "
+                    f"{folder}; both are in the folder data of https://github.com/lehaifeng/T-GCN"
+                )
+        node_id = _read_header(folder / "los_speed.csv")
+        speed = _read_table(folder / "los_speed.csv", len(node_id), skip=1)
+        _check_complete(folder / "los_speed.csv", speed)
+        adjacency = _read_table(folder / "los_adj.csv", len(node_id))
+        _check_adjacency(folder / "los_adj.csv", adjacency)
+
+        timestamps = FIRST_READING + INTERVAL * np.arange(len(speed))
+        values = torch.from_numpy(np.ascontiguousarray(speed.T)).unsqueeze(-1)
+        self.series = Series(values, timestamps, node_id=node_id, channels=("speed",))
+        self.data, self.slices = self.collate([_graph(adjacency, node_id)])
+
+    @property
+    def raw_file_names(self) -> list[str]:
+        r"""The files in :obj:`root`."""
+        return ["los_speed.csv", "los_adj.csv"]
+
+    @property
+    def raw_dir(self) -> str:
+        r"""The folder of the files: :obj:`root` itself."""
+        return self.root
+
+
+def _graph(adjacency: np.ndarray, node_id: list[str]) -> Data:
+    target, source = (torch.from_numpy(index) for index in adjacency.nonzero())
+    return Data(
+        edge_index=torch.stack([source, target]),
+        edge_weight=torch.from_numpy(adjacency[target, source]),
+        e_id=torch.arange(len(source)),
+        node_id=node_id,
+        num_nodes=len(node_id),
+    )
+
+
+def _read_header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig") as lines:
+        names = [name.strip() for name in lines.readline().split(",")]
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError(
+            f"{path} line 1 must name every sensor once, got {len(names)} names, "
+            f"{len(set(names))} of them different"
+        )
+    return names
+
+
+def _read_table(path: Path, columns: int, skip: int = 0) -> np.ndarray:
+    r"""Numbers of a CSV file, float32; on a bad cell the file is read again to name its line."""
+    try:
+        table = np.loadtxt(
+            path,
+            dtype=np.float32,
+            delimiter=",",
+            skiprows=skip,
+            ndmin=2,
+            comments=None,
+            encoding="utf-8-sig",
+        )
+    except ValueError:
+        table = np.empty((0, 0), dtype=np.float32)
+    if table.shape[1] != columns or not np.isfinite(table).all() or not _ends_with_newline(path):
+        raise ValueError(_first_problem(path, columns, skip))
+    return table
+
+
+def _ends_with_newline(path: Path) -> bool:
+    return path.read_bytes().endswith((b"\n", b"\r"))
+
+
+def _first_problem(path: Path, columns: int, skip: int) -> str:
+    number = 0
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            cells = line.strip("\r\n").split(",")
+            if number <= skip or cells == [""]:  # blank lines are skipped
+                continue
+            where = f"{path} line {number}"
+            if len(cells) != columns:
+                return f"{where} must have {columns} cells, got {len(cells)}; is the file cut off?"
+            for column, cell in enumerate(cells, start=1):
+                if not _is_number(cell):
+                    return f"{where}, column {column} must be a finite number, got {cell!r}"
+            if not line.endswith(("\r", "\n")):
+                return f"{where} must end with a line break; is the file cut off in its last cell?"
+    return f"{path} must have rows of {columns} numbers, got none after line {number}"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return "_" not in cell and bool(np.isfinite(np.float32(cell)))
+    except ValueError:
+        return False
+
+
+def _check_complete(path: Path, speed: np.ndarray) -> None:
+    r"""A file that was cut between two lines has no bad line; only the length tells."""
+    if speed.shape[1] == NUM_SENSORS and len(speed) < NUM_STEPS:
+        raise ValueError(
+            f"{path} must have {NUM_STEPS} lines of speeds for the {NUM_SENSORS} sensors of "
+            f"Los-loop, got {len(speed)}; the file is cut off after line {len(speed) + 1}"
+        )
+
+
+def _check_adjacency(path: Path, adjacency: np.ndarray) -> None:
+    rows, columns = adjacency.shape
+    if rows != columns:
+        raise ValueError(
+            f"{path} must have {columns} lines, one per sensor in the header of los_speed.csv, "
+            f"got {rows}; is the file cut off after line {rows}?"
+        )
+    if (adjacency < 0).any():
+        row, column = np.argwhere(adjacency < 0)[0]
+        raise ValueError(
+            f"{path} line {row + 1}, column {column + 1} must not be negative, "
+            f"got {adjacency[row, column]}"
+        )

@@ -1,0 +1,143 @@
+r"""Loads windows of a series for training, validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from tgst.data import Series, window_starts
+from tgst.loader.epoch_shuffle import EpochShuffle
+from tgst.loader.window_dataset import WindowBatch, WindowDataset
+
+
+class WindowLoader(DataLoader):
+    r"""Batches of windows :math:`[N, B, T, C]` of one part of a series.
+
+    The rows are split by time. A window belongs to the part that holds all of its targets; its
+    history may reach back into the part before (:func:`tgst.data.split_windows`). Windows are
+    sliced lazily from the one array of the series, values in its units: scale them with a
+    :class:`tgst.data.StandardScaler` that was fitted on the training rows.
+
+    The order of an epoch follows from :obj:`seed` and the number of the epoch alone.
+    :meth:`state_dict` holds epoch and position, so that a resumed run sees the windows that an
+    uninterrupted run sees.
+
+    Args:
+        series (Series): The readings.
+        history (int, optional): Input steps. (default: :obj:`12`)
+        horizon (int, optional): Target steps. (default: :obj:`12`)
+        part (str, optional): :obj:`"train"`, :obj:`"val"`, :obj:`"test"` or :obj:`None` for the
+            whole series. (default: :obj:`None`)
+        split (sequence of float, optional): Share of rows of each part.
+            (default: :obj:`(0.7, 0.1, 0.2)`)
+        batch_size (int, optional): Windows in a batch. (default: :obj:`32`)
+        shuffle (bool, optional): Random order; :obj:`None` shuffles the training part only.
+            (default: :obj:`None`)
+        target_channels (sequence of int or str, optional): Channels of the targets, by index or
+            by name; :obj:`None` means all. (default: :obj:`None`)
+        time_of_day (bool, optional): Give sine and cosine of the time of day as covariates.
+            (default: :obj:`False`)
+        stride (int, optional): Rows from one window to the next. (default: :obj:`1`)
+        seed (int, optional): Seed of the shuffling; the global random state is not used.
+            (default: :obj:`0`)
+        **kwargs (optional): Further arguments of :class:`torch.utils.data.DataLoader`, such as
+            :obj:`num_workers` or a :obj:`sampler` over the windows.
+
+    Attributes:
+        series (Series): The readings.
+        starts (numpy.ndarray): Row of the first history step of every window, ascending.
+
+    Raises:
+        ValueError: If an argument is out of range or the part is shorter than a window.
+    """
+
+    def __init__(
+        self,
+        series: Series,
+        history: int = 12,
+        horizon: int = 12,
+        part: str | None = None,
+        split: Sequence[float] = (0.7, 0.1, 0.2),
+        batch_size: int = 32,
+        shuffle: bool | None = None,
+        target_channels: Sequence[int | str] | None = None,
+        time_of_day: bool = False,
+        stride: int = 1,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        # Kept under their own names: trainers build a loader again from these attributes, with
+        # a distributed sampler, and pass what this class sets by itself as well.
+        self.series = series
+        self.history, self.horizon = history, horizon
+        self.part, self.split = part, tuple(split)
+        self.target_channels, self.time_of_day = target_channels, time_of_day
+        self.stride, self.seed = stride, seed
+        self.starts = window_starts(series, history, horizon, part, split, stride)
+        self._position = 0  # batches of the current epoch that were handed out
+        self._epoch = 0  # epoch they belong to
+        self._resume: dict[str, int] | None = None
+
+        for name in ("dataset", "collate_fn"):
+            kwargs.pop(name, None)
+        dataset = WindowDataset(series, self.starts, history, horizon, target_channels, time_of_day)
+        if kwargs.get("batch_sampler") is not None:
+            batch_size = 1  # what DataLoader demands beside a batch sampler
+        elif kwargs.get("sampler") is None and (part == "train" if shuffle is None else shuffle):
+            kwargs["sampler"] = EpochShuffle(dataset, seed)
+        if kwargs.get("generator") is None:  # DataLoader seeds its workers from it
+            kwargs["generator"] = torch.Generator().manual_seed(seed)
+        super().__init__(dataset, batch_size, collate_fn=_as_is, **kwargs)
+
+    def __iter__(self) -> Iterator[WindowBatch]:  # type: ignore[override]
+        # A generator: nothing happens before the first batch is asked for. Trainers make
+        # iterators ahead, and set the epoch of the sampler afterwards.
+        self._epoch = self._sampler_epoch()
+        resume, self._resume = self._resume, None
+        skip = resume["position"] if resume and resume["epoch"] == self._epoch else 0
+        for position, batch in enumerate(super().__iter__(), start=1):
+            if position > skip:
+                self._position = position
+                yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        r"""Epoch and number of batches handed out in it, to continue from."""
+        if self._resume is not None:
+            return dict(self._resume)
+        if self._position in (0, len(self)):
+            return {"epoch": self._sampler_epoch(), "position": 0}
+        return {"epoch": self._epoch, "position": self._position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        r"""Continue from a :meth:`state_dict`: the next pass skips what was handed out.
+
+        Args:
+            state (dict): What :meth:`state_dict` gave.
+        """
+        self._resume = {"epoch": int(state["epoch"]), "position": int(state["position"])}
+        if hasattr(self.sampler, "set_epoch"):
+            self.sampler.set_epoch(self._resume["epoch"])
+
+    def timestamps_of(self, batch: WindowBatch) -> np.ndarray:
+        r"""Moments of the targets of a batch.
+
+        Args:
+            batch (WindowBatch): A batch of this loader.
+
+        Returns:
+            numpy.ndarray: datetime64[s] of shape :math:`(B, \text{horizon})`.
+        """
+        rows = batch.start.cpu().numpy()[:, None] + np.arange(self.horizon) + self.history
+        return self.series.timestamps[rows]
+
+    def _sampler_epoch(self) -> int:
+        return getattr(self.sampler, "epoch", 0)
+
+
+def _as_is(batch: Any) -> Any:
+    r"""The dataset already gives whole batches."""
+    return batch

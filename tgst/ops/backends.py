@@ -1,0 +1,60 @@
+"""The table of backends: one module each, with ``spmm`` and ``sddmm`` over plain tensors."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from tgst.ops import dense, embedding_bag, reference, torch_scatter
+
+
+class Backend(Protocol):
+    """The two products, over rows ``[rows, F]`` and the six index tensors of a graph."""
+
+    def spmm(
+        self,
+        x: Tensor,
+        weight: Tensor | None,
+        source: Tensor,
+        target: Tensor,
+        in_ptr: Tensor,
+        in_order: Tensor,
+        out_ptr: Tensor,
+        out_order: Tensor,
+    ) -> Tensor:
+        """Return the weighted sum over the edges that enter each row."""
+
+    def sddmm(
+        self,
+        g: Tensor,
+        x: Tensor,
+        source: Tensor,
+        target: Tensor,
+        in_ptr: Tensor,
+        in_order: Tensor,
+        out_ptr: Tensor,
+        out_order: Tensor,
+    ) -> Tensor:
+        """Return the dot product of the two rows of each edge."""
+
+
+BACKENDS: dict[str, Backend] = {
+    "embedding_bag": embedding_bag,
+    "dense": dense,
+    "torch_scatter": torch_scatter,
+    "reference": reference,
+}
+
+
+def check_backend(name: object) -> None:
+    """Check that a backend exists and can be imported; ``"auto"`` is fine.
+
+    Raises:
+        ValueError: If there is no such backend.
+        ImportError: If the backend needs a package that is not installed.
+    """
+    if name != "auto" and name not in BACKENDS:
+        raise ValueError(f"backend: expected one of {['auto', *BACKENDS]}, got {name!r}")
+    if name == "torch_scatter":
+        torch_scatter.check_installed()

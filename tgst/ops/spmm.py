@@ -1,0 +1,280 @@
+"""The sum over incoming edges and the dot product per edge, each the other's derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tgst.ops import reference
+from tgst.ops.adjacency import Adjacency
+from tgst.ops.backends import BACKENDS, check_backend
+from tgst.ops.choose import choose_backend
+
+# The six index tensors of a product: source and target row per edge, the order by target (in)
+# and the order by source (out). Swapping both halves transposes the product.
+_Graph = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+_GRAPH_SCHEMA = (
+    "Tensor source, Tensor target, Tensor in_ptr, Tensor in_order, "
+    "Tensor out_ptr, Tensor out_order, str backend"
+)
+
+
+def spmm(
+    adjacency: Adjacency,
+    x: Tensor,
+    weight: Tensor | None = None,
+    *,
+    fold: str | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    r"""Sum the weighted features of the neighbours over the incoming edges.
+
+    .. math::
+        y_i = \sum_{e = (j \to i)} w_e \, x_j
+
+    No tensor with a feature vector per edge is formed (except by the backends
+    ``"torch_scatter"`` and ``"reference"``), and gradients of any order exist. Under
+    forward-mode differentiation, :mod:`torch.func` and ONNX export the plain formula runs.
+
+    Args:
+        adjacency (Adjacency): The graph.
+        x (torch.Tensor): The features, rows first.
+        weight (torch.Tensor, optional): The weight of every edge in the caller's edge order;
+            all ones if not given. Of the dtype of :obj:`x`, except under autocast, where it is
+            cast.
+        fold (str, optional): Where the label :math:`k_e` of an edge goes, if anywhere.
+            ``"target"`` sums per label, into row :math:`k_e N + i`; ``"source"`` reads
+            row :math:`k_e N + j` of features that were transformed per label.
+        backend (str): ``"auto"``, ``"embedding_bag"``, ``"dense"``, ``"torch_scatter"`` or
+            ``"reference"``. ``"auto"`` is explained by :func:`explain_choice`.
+
+    Shapes:
+        - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
+        - **weight:** :math:`[E]`
+        - **output:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="target"``
+
+    Raises:
+        TypeError: If an argument is of the wrong type or dtype.
+        ValueError: If a shape, layout or device does not fit, or a name is unknown.
+        ImportError: If the backend needs a package that is not installed.
+    """
+    graph = _folded(adjacency, fold)
+    _check_rows("x", x, graph[4].shape[0] - 1, adjacency)
+    if weight is not None:
+        weight = _checked_weight(weight, x, adjacency.num_edges)
+    check_backend(backend)
+    flat = _flat(x)
+    if _needs_formula():
+        out = reference.spmm(flat, weight, *graph)
+    else:
+        out = _spmm(flat, weight, *graph, _resolved(backend, graph, x.device))
+    return out.reshape(out.shape[0], *x.shape[1:])
+
+
+def sddmm(
+    adjacency: Adjacency,
+    g: Tensor,
+    x: Tensor,
+    *,
+    fold: str | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    r"""Take the dot product of the features at the two ends of every edge.
+
+    .. math::
+        s_e = \langle g_i, x_j \rangle \quad \text{for } e = (j \to i)
+
+    The derivative of :func:`spmm` by the weights, and the other way round.
+
+    Args:
+        adjacency (Adjacency): The graph.
+        g (torch.Tensor): The features read at the targets.
+        x (torch.Tensor): The features read at the sources, of the dtype of :obj:`g` (cast to
+            it under autocast).
+        fold (str, optional): As in :func:`spmm`; ``"target"`` folds the label into the rows
+            of :obj:`g`, ``"source"`` into those of :obj:`x`.
+        backend (str): As in :func:`spmm`.
+
+    Shapes:
+        - **g:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="target"``
+        - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
+        - **output:** :math:`[E]`, in the caller's edge order
+
+    Raises:
+        TypeError: If an argument is of the wrong type or dtype.
+        ValueError: If a shape, layout or device does not fit, or a name is unknown.
+        ImportError: If the backend needs a package that is not installed.
+    """
+    graph = _folded(adjacency, fold)
+    _check_rows("g", g, graph[2].shape[0] - 1, adjacency)
+    _check_rows("x", x, graph[4].shape[0] - 1, adjacency)
+    if g.shape[1:] != x.shape[1:]:
+        raise ValueError(
+            f"x: expected the dimensions of g after the first, {list(g.shape[1:])}, "
+            f"got {list(x.shape[1:])}"
+        )
+    x = _same_dtype("x", x, "g", g)
+    check_backend(backend)
+    flat_g, flat_x = _flat(g), _flat(x)
+    if _needs_formula():
+        return reference.sddmm(flat_g, flat_x, *graph)
+    return _sddmm(flat_g, flat_x, *graph, _resolved(backend, graph, x.device))
+
+
+@torch.library.custom_op(
+    "tgst::spmm", mutates_args=(), schema=f"(Tensor x, Tensor? weight, {_GRAPH_SCHEMA}) -> Tensor"
+)
+def _spmm(x, weight, source, target, in_ptr, in_order, out_ptr, out_order, backend):
+    if x.numel() == 0 or source.numel() == 0:  # the native kernels refuse empty rows
+        return x.new_zeros((in_ptr.shape[0] - 1, x.shape[1]))
+    graph = (source, target, in_ptr, in_order, out_ptr, out_order)
+    return BACKENDS[backend].spmm(x, weight, *graph)
+
+
+@torch.library.custom_op(
+    "tgst::sddmm", mutates_args=(), schema=f"(Tensor g, Tensor x, {_GRAPH_SCHEMA}) -> Tensor"
+)
+def _sddmm(g, x, source, target, in_ptr, in_order, out_ptr, out_order, backend):
+    if g.numel() == 0 or x.numel() == 0 or source.numel() == 0:
+        return g.new_zeros(source.shape[0])
+    graph = (source, target, in_ptr, in_order, out_ptr, out_order)
+    return BACKENDS[backend].sddmm(g, x, *graph)
+
+
+@_spmm.register_fake
+def _spmm_fake(x, weight, source, target, in_ptr, *rest):
+    return x.new_empty((in_ptr.shape[0] - 1, x.shape[1]))
+
+
+@_sddmm.register_fake
+def _sddmm_fake(g, x, source, *rest):
+    return g.new_empty(source.shape[0])
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    first, second, *graph, ctx.backend = inputs
+    # Each operand is kept only for the gradient of the other one.
+    keep_first, keep_second = ctx.needs_input_grad[1], ctx.needs_input_grad[0]
+    ctx.save_for_backward(first if keep_first else None, second if keep_second else None, *graph)
+
+
+def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight, *graph = ctx.saved_tensors
+    grad_x = grad_weight = None
+    if ctx.needs_input_grad[0]:
+        grad_x = _spmm(grad, weight, *_transposed(*graph), ctx.backend)
+    if ctx.needs_input_grad[1]:
+        grad_weight = _sddmm(grad, x, *graph, ctx.backend)
+    return grad_x, grad_weight, *[None] * 7
+
+
+def _sddmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    g, x, *graph = ctx.saved_tensors
+    grad_g = grad_x = None
+    if ctx.needs_input_grad[0]:
+        grad_g = _spmm(x, grad, *graph, ctx.backend)
+    if ctx.needs_input_grad[1]:
+        grad_x = _spmm(g, grad, *_transposed(*graph), ctx.backend)
+    return grad_g, grad_x, *[None] * 7
+
+
+_spmm.register_autograd(_spmm_backward, setup_context=_setup_context)
+_sddmm.register_autograd(_sddmm_backward, setup_context=_setup_context)
+
+
+def _transposed(
+    source: Tensor,
+    target: Tensor,
+    in_ptr: Tensor,
+    in_order: Tensor,
+    out_ptr: Tensor,
+    out_order: Tensor,
+) -> _Graph:
+    return target, source, out_ptr, out_order, in_ptr, in_order
+
+
+def _folded(adjacency: Adjacency, fold: str | None) -> _Graph:
+    if not isinstance(adjacency, Adjacency):
+        raise TypeError(
+            f"adjacency: expected an Adjacency (see as_adjacency), got {type(adjacency).__name__}"
+        )
+    a = adjacency
+    incoming, outgoing = (a.ptr_in, a.order_in), (a.ptr_out, a.order_out)
+    # With one partition the label orders are the plain ones.
+    one_partition = a.ptr_label_in.shape[0] == a.ptr_in.shape[0]
+    if fold is None or (one_partition and fold in ("source", "target")):
+        return a.source, a.target, *incoming, *outgoing
+    if fold == "target":
+        row = a.label * a.num_nodes + a.target
+        return a.source, row, a.ptr_label_in, a.order_label_in, *outgoing
+    if fold == "source":
+        row = a.label * a.num_nodes + a.source
+        return row, a.target, *incoming, a.ptr_label_out, a.order_label_out
+    raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
+
+
+def _resolved(backend: str, graph: _Graph, device: torch.device) -> str:
+    if backend != "auto":
+        return backend
+    source, _, in_ptr, _, out_ptr, _ = graph
+    return choose_backend(in_ptr.shape[0] - 1, out_ptr.shape[0] - 1, source.shape[0], device)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.flatten(1) if x.dim() > 1 else x.unsqueeze(1)
+
+
+def _needs_formula() -> bool:
+    # A custom op has no forward-mode formula (its tangents would be zero without a word), is
+    # refused by torch.func.grad, and has no ONNX counterpart.
+    return (
+        torch._C._are_functorch_transforms_active()
+        or torch.autograd.forward_ad._current_level >= 0
+        or torch.onnx.is_in_onnx_export()
+    )
+
+
+def _check_rows(name: str, x: Tensor, num_rows: int, adjacency: Adjacency) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: expected a Tensor, got {type(x).__name__}")
+    if x.layout != torch.strided:
+        raise ValueError(f"{name}: expected a strided (dense) layout, got {x.layout}")
+    if not x.dtype.is_floating_point:
+        raise TypeError(f"{name}: expected a floating-point dtype, got {x.dtype}")
+    if x.dim() == 0 or x.shape[0] != num_rows:
+        raise ValueError(
+            f"{name}: expected shape [{num_rows}, *] (rows first; {adjacency.num_nodes} nodes, "
+            f"{adjacency.num_partitions} partitions), got {list(x.shape)}"
+        )
+    if x.device != adjacency.source.device:
+        raise ValueError(
+            f"{name}: expected device {adjacency.source.device} as the graph, got {x.device}"
+        )
+
+
+def _checked_weight(weight: Tensor, x: Tensor, num_edges: int) -> Tensor:
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"weight: expected a Tensor or None, got {type(weight).__name__}")
+    if weight.layout != torch.strided:
+        raise ValueError(f"weight: expected a strided (dense) layout, got {weight.layout}")
+    if weight.dim() != 1 or weight.shape[0] != num_edges:
+        raise ValueError(
+            f"weight: expected shape [{num_edges}] (one number per edge), got {list(weight.shape)}"
+        )
+    if weight.device != x.device:
+        raise ValueError(f"weight: expected device {x.device} as x, got {weight.device}")
+    return _same_dtype("weight", weight, "x", x)
+
+
+def _same_dtype(name: str, tensor: Tensor, other_name: str, other: Tensor) -> Tensor:
+    if tensor.dtype == other.dtype:
+        return tensor
+    if tensor.dtype.is_floating_point and torch.is_autocast_enabled(other.device.type):
+        return tensor.to(other.dtype)
+    raise TypeError(
+        f"{name}: expected dtype {other.dtype} as {other_name}, got {tensor.dtype} "
+        "(cast only under autocast)"
+    )

@@ -1,0 +1,38 @@
+r"""Training, testing and using forecasting models: Lightning task, data module, command line.
+
+The names are loaded when they are first used, so that the command line answers at once and
+``tgst.train`` can be imported without Lightning.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "AtomicCheckpointIO": "checkpoint",
+    "ForecastCLI": "forecast_cli",
+    "ForecastData": "data_module",
+    "ForecastTask": "task",
+    "ForecastWriter": "forecast_writer",
+    "HistoricalMean": "baselines",
+    "LastValue": "baselines",
+    "LinearAutoregression": "baselines",
+    "RandomState": "random_state",
+    "StaticGraph": "static_graph",
+    "baseline_scores": "baselines",
+    "score_table": "report",
+    "write_scores": "scores",
+}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

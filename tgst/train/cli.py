@@ -1,0 +1,112 @@
+r"""The command ``tgst``: what can be said without loading PyTorch and Lightning."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "fit": "train a model and keep the best checkpoint",
+    "validate": "score a checkpoint on the validation part",
+    "test": "score a checkpoint on the test part, beside simple baselines",
+    "predict": "write the forecasts of a checkpoint to a CSV or Parquet file",
+}
+EPILOG = """\
+examples:
+  tgst demo
+  tgst fit --config losloop --root DIR
+  tgst fit --config losloop --root DIR --ckpt_path last        (resume a stopped run)
+  tgst test --config losloop --root DIR                        (of the newest run: --ckpt_path best)
+  tgst predict --config losloop --root DIR --output forecasts.parquet
+
+`--config` takes a shipped configuration by name or a YAML file; `tgst fit --help` lists all
+settings. Runs are kept in runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment
+an error comes with its traceback.
+"""
+REQUIRED = ("lightning", "torchmetrics", "jsonargparse", "tensorboard")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    r"""Runs the command line.
+
+    Args:
+        arguments: What follows ``tgst``; by default that of the process.
+
+    Returns:
+        The exit status: 0, or 2 after an error of the user, which is told in one line.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(arguments)
+    # what our checks and the file system raise; a fault of ours keeps its traceback
+    except (ValueError, OSError) as error:
+        if os.environ.get("TGST_DEBUG"):
+            raise
+        print(f"tgst: error: {_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments and arguments[0] in COMMANDS:
+        _require(REQUIRED, "train")
+        from tgst.train.forecast_cli import ForecastCLI
+
+        ForecastCLI(arguments)
+        return 0
+    options = _parser().parse_args(arguments)  # ends the program on --help and on mistakes
+    _require((*REQUIRED, "matplotlib"), "train,plot")
+    from tgst.train.demo import run_demo
+
+    run_demo(options)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from tgst import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="tgst",
+        description="Train, test and use models that forecast readings on graphs.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"tgst {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    demo = commands.add_parser(
+        "demo",
+        help="all of it on simulated traffic, in minutes and without a download",
+        description="Trains, tests and predicts with a shipped configuration, draws two plots and "
+        "prints the scores beside simple baselines.",
+    )
+    demo.add_argument(
+        "--dataset",
+        default="simulated",
+        choices=("simulated", "losloop"),
+        help="default: simulated",
+    )
+    demo.add_argument("--root", metavar="DIR", help="folder of the data set's files (losloop)")
+    demo.add_argument("--out", metavar="DIR", default="runs", help="folder of the results (runs)")
+    demo.add_argument("--epochs", type=int, metavar="N", help="default: as configured")
+    demo.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (0)")
+    for name, text in COMMANDS.items():
+        commands.add_parser(name, help=text, add_help=False)
+    return parser
+
+
+def _require(modules: Sequence[str], extra: str) -> None:
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f'{", ".join(missing)} not installed: pip install "tgst[{extra}]"')
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

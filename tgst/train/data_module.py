@@ -1,0 +1,195 @@
+r"""Graph, readings and loaders of a forecasting task."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform, Compose
+
+from tgst.data import Series, StandardScaler, split_rows
+from tgst.datasets import LosLoop, SimulatedTraffic
+from tgst.loader import WindowLoader
+
+__all__ = ["ForecastData"]
+
+DATASETS: dict[str, Any] = {"losloop": LosLoop, "simulated": SimulatedTraffic}
+UNITS: dict[str, dict[str, str]] = {
+    "losloop": {"speed": "mph"},
+    "simulated": {"speed": "km/h", "flow": "veh/h"},
+}
+
+
+class ForecastData(LightningDataModule):
+    r"""A graph, its series of readings, and the windows to train, validate and test on.
+
+    The readings are split by time. The scaler is fitted on the observed readings of the training
+    rows only.
+
+    Args:
+        dataset: ``"losloop"`` or ``"simulated"``.
+        root: Folder of the data set, for those that are read from disk.
+        dataset_args: Further arguments of the data set, for example ``{"days": 7}``.
+        transform: PyG transforms of the graph, applied in this order.
+        history: Input steps.
+        horizon: Steps to predict.
+        split: Share of rows for training, validation and test.
+        batch_size: Windows per batch.
+        stride: Take every ``stride``-th training window; validation and test take all.
+        time_of_day: Add sine and cosine of the time of day to the inputs.
+        target_channels: Names of the channels to predict; None predicts all.
+        predict_part: The part that ``predict`` forecasts: ``"train"``, ``"val"`` or ``"test"``.
+        predict_stride: Forecast every ``predict_stride``-th window of it; with ``horizon`` every
+            moment is forecast once.
+        num_workers: Worker processes of the loaders.
+        seed: Seed of the order of the training windows.
+
+    Raises:
+        ValueError: If the data set, a channel or the part to predict is unknown, or the data set
+            does not take an argument.
+    """
+
+    graph: Data
+    series: Series
+    scaler: StandardScaler
+
+    def __init__(
+        self,
+        dataset: str = "simulated",
+        root: str | None = None,
+        dataset_args: dict[str, Any] | None = None,
+        transform: list[BaseTransform] | None = None,
+        history: int = 12,
+        horizon: int = 12,
+        split: tuple[float, float, float] = (0.7, 0.1, 0.2),
+        batch_size: int = 32,
+        stride: int = 1,
+        time_of_day: bool = False,
+        target_channels: list[str] | None = None,
+        predict_part: str = "test",
+        predict_stride: int = 1,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if dataset not in DATASETS:
+            raise ValueError(
+                f"dataset must be one of {', '.join(sorted(DATASETS))}, got {dataset!r}"
+            )
+        if predict_part not in ("train", "val", "test"):
+            raise ValueError(f"predict_part must be train, val or test, got {predict_part!r}")
+        self.dataset = dataset
+        self.dataset_args = _checked_arguments(dataset, root, dataset_args or {})
+        self.transform = Compose(list(transform or []))
+        self.history = history
+        self.horizon = horizon
+        self.split = split
+        self.batch_size = batch_size
+        self.stride = stride
+        self.time_of_day = time_of_day
+        self.target_channels = target_channels
+        self.predict_part = predict_part
+        self.predict_stride = predict_stride
+        self.num_workers = num_workers
+        self.seed = seed
+
+    @property
+    def target_index(self) -> list[int]:
+        r"""Indices of the predicted channels."""
+        channels = list(self.series.channels)
+        if self.target_channels is None:
+            return list(range(len(channels)))
+        unknown = [name for name in self.target_channels if name not in channels]
+        if unknown:
+            raise ValueError(f"target_channels must be of {channels}, got {unknown}")
+        return [channels.index(name) for name in self.target_channels]
+
+    @property
+    def target_names(self) -> list[str]:
+        r"""Names of the predicted channels."""
+        return [self.series.channels[index] for index in self.target_index]
+
+    @property
+    def unit(self) -> str:
+        r"""Unit of the predicted channels, or of none if they differ."""
+        units = {UNITS[self.dataset][name] for name in self.target_names}
+        return units.pop() if len(units) == 1 else "mixed units"
+
+    @property
+    def train_rows(self) -> range:
+        r"""The rows of the series that belong to the training part."""
+        return split_rows(self.series.num_steps, self.split)["train"]
+
+    def setup(self, stage: str | None = None) -> None:
+        r"""Reads or simulates the data set, once.
+
+        Args:
+            stage: Lightning's stage; the same data serve all.
+        """
+        if hasattr(self, "series"):
+            return
+        dataset = DATASETS[self.dataset](**self.dataset_args)
+        graph = dataset[0]
+        series = dataset.series.aligned_to(graph.node_id)
+        train = split_rows(series.num_steps, self.split)["train"]
+        self.scaler = StandardScaler().fit(series, train.start, train.stop)
+        self.graph = self.transform(graph)
+        self.series = series
+
+    def loader(self, part: str, **kwargs: Any) -> WindowLoader:
+        r"""A loader of one part.
+
+        Args:
+            part: ``"train"``, ``"val"`` or ``"test"``.
+            **kwargs: Further arguments of :class:`tgst.loader.WindowLoader`.
+        """
+        return WindowLoader(
+            self.series,
+            self.history,
+            self.horizon,
+            part=part,
+            split=self.split,
+            batch_size=self.batch_size,
+            target_channels=self.target_index,
+            time_of_day=self.time_of_day,
+            seed=self.seed,
+            num_workers=self.num_workers,
+            **kwargs,
+        )
+
+    def train_dataloader(self) -> WindowLoader:
+        r"""Training windows in an order that depends on the seed and the epoch only."""
+        return self.loader("train", stride=self.stride)
+
+    def val_dataloader(self) -> WindowLoader:
+        r"""All validation windows."""
+        return self.loader("val")
+
+    def test_dataloader(self) -> WindowLoader:
+        r"""All test windows."""
+        return self.loader("test")
+
+    def predict_dataloader(self) -> WindowLoader:
+        r"""The windows to predict, in the order of time."""
+        return self.loader(self.predict_part, shuffle=False, stride=self.predict_stride)
+
+
+def _checked_arguments(
+    dataset: str, root: str | None, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a data set, before it takes time to read or simulate it."""
+    parameters = inspect.signature(DATASETS[dataset]).parameters
+    arguments = dict(arguments) | ({} if root is None else {"root": root})
+    unknown = [name for name in arguments if name not in parameters]
+    if unknown:
+        raise ValueError(
+            f"data set {dataset!r} takes {', '.join(parameters)}, got {', '.join(unknown)}"
+        )
+    if "root" in parameters and "root" not in arguments:
+        raise ValueError(
+            f"data set {dataset!r} is read from a folder: root (--root DIR) is missing"
+        )
+    return arguments

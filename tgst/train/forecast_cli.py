@@ -1,0 +1,285 @@
+r"""Lightning's command line for forecasting tasks."""
+
+from __future__ import annotations
+
+import importlib.resources
+import logging
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from tgst.train.checkpoint import AtomicCheckpointIO
+from tgst.train.data_module import ForecastData
+from tgst.train.forecast_writer import ForecastWriter
+from tgst.train.random_state import RandomState
+from tgst.train.task import ForecastTask
+
+__all__ = ["ForecastCLI", "config_path", "shipped_configs"]
+
+
+class ForecastCLI(LightningCLI):
+    r"""``tgst fit|validate|test|predict`` for :class:`tgst.train.ForecastTask` and
+    :class:`tgst.train.ForecastData`.
+
+    Beyond :class:`lightning.pytorch.cli.LightningCLI`:
+
+    * ``--config`` finds shipped configurations by name; ``--root`` stands for ``--data.root``.
+    * A fit goes to ``RUNS/NAME/version_k`` (``--runs``, ``--name``) with ``config.yaml``, CSV and
+      TensorBoard logs, and ``checkpoints/best.ckpt`` (by ``val/mae``) and ``last.ckpt``, which are
+      written atomically. A resumed fit continues in its folder.
+    * ``--ckpt_path best`` and ``last`` mean the newest run that has such a file; the other
+      commands take ``best`` if nothing is given.
+    * The settings come from the configuration and the command line alone; a checkpoint that does
+      not fit them is refused.
+
+    Args:
+        arguments: What follows ``tgst``.
+
+    Attributes:
+        run_folder: Where the run keeps its files.
+    """
+
+    run_folder: Path
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        _quiet()
+        super().__init__(
+            ForecastTask,
+            ForecastData,
+            save_config_kwargs={"overwrite": True},  # a resumed fit writes its own again
+            seed_everything_default=0,
+            parser_kwargs={"prog": "tgst"},
+            args=with_config_paths(arguments),
+            auto_configure_optimizers=False,
+            # it would store a name in the checkpoint that is imported and called on loading
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        r"""Adds the options that Lightning does not have."""
+        parser.add_argument("--root", type=str | None, help="folder of the data set's files")
+        parser.add_argument("--runs", type=str, default="runs", help="folder of all runs")
+        parser.add_argument(
+            "--name", type=str | None, help="name of the run; the config's if unset"
+        )
+        parser.add_argument(
+            "--output",
+            type=str | None,
+            help="predict: .csv or .parquet file; forecasts.csv in the run's folder if unset",
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        r"""Parses the given arguments, whatever the process was started with."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning would replace the model's settings by those in the checkpoint, in silence.
+        pass
+
+    @property
+    def options(self) -> Any:
+        r"""The parsed settings of the subcommand."""
+        return self.config[str(self.subcommand)]
+
+    @property
+    def output(self) -> Path:
+        r"""The file of the forecasts."""
+        return Path(self.options.output or self.run_folder / "forecasts.csv")
+
+    def before_instantiate_classes(self) -> None:
+        r"""Finds the checkpoint and the run's folder."""
+        options = self.options
+        if options.root is not None:
+            options.data.root = options.root
+        if options.name is None:
+            options.name = Path(str(options.config[-1])).stem if options.config else "run"
+        fits = self.subcommand == "fit"
+        runs = Path(options.runs) / options.name
+        options.ckpt_path = _checkpoint(options.ckpt_path or (None if fits else "best"), runs)
+        if options.ckpt_path is not None:
+            self.run_folder = _run_folder(Path(options.ckpt_path))
+        else:
+            self.run_folder = runs / f"version_{1 + max(_versions(runs), default=-1)}"
+        if not fits:
+            self.save_config_callback = None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        r"""Adds checkpoints, loggers and the atomic file access to the configured trainer."""
+        trainer = self.config_init[str(self.subcommand)].trainer
+        plugins = trainer.plugins or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        kwargs["plugins"] = [*plugins, AtomicCheckpointIO()]
+        kwargs["callbacks"] = [*(trainer.callbacks or []), *self._callbacks()]
+        if trainer.default_root_dir is None:
+            kwargs["default_root_dir"] = str(self.run_folder)
+        if trainer.logger is None:
+            kwargs["logger"] = self._loggers() if self.subcommand == "fit" else False
+        if self.subcommand != "fit":
+            kwargs["enable_checkpointing"] = False
+        return super().instantiate_trainer(**kwargs)
+
+    def _callbacks(self) -> list[Callback]:
+        if self.subcommand == "predict":
+            return [ForecastWriter(self.output)]
+        if self.subcommand != "fit":
+            return []
+        return [RandomState(), *checkpoint_callbacks(self.run_folder / "checkpoints")]
+
+    def _loggers(self) -> list[Logger]:
+        keep_metrics(self.run_folder)
+        folder = self.run_folder.absolute()
+        number = re.fullmatch(r"version_(\d+)", folder.name)
+        place: dict[str, Any] = {
+            "save_dir": str(folder.parent.parent),
+            "name": folder.parent.name,
+            "version": int(number[1]) if number else folder.name,
+        }
+        return [CSVLogger(**place), TensorBoardLogger(**place)]
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        if subcommand == "predict":
+            kwargs["return_predictions"] = False  # they go to the file batch by batch
+        if subcommand == "test":
+            kwargs["verbose"] = False  # the table with the baselines says more
+        return kwargs
+
+    def after_fit(self) -> None:
+        r"""Says where the results are."""
+        best = self.trainer.checkpoint_callback
+        assert isinstance(best, ModelCheckpoint)
+        if best.best_model_score is not None:
+            print(f"best checkpoint: {best.best_model_path} (val/mae {best.best_model_score:.4f})")
+        print(f"run folder: {self.run_folder}")
+
+    def after_test(self) -> None:
+        r"""Prints and writes the scores beside the baselines."""
+        from tgst.train.scores import write_scores
+
+        print(write_scores(self.model, self.datamodule, self.run_folder))
+
+    def after_predict(self) -> None:
+        r"""Says where the forecasts are."""
+        print(f"forecasts: {self.output}")
+
+
+def _quiet() -> None:
+    """Hides what Lightning says about its own code and products."""
+    for message in (
+        ".*isinstance.treespec, LeafSpec.*",
+        # test and predict need no callbacks of the fit
+        "Be aware that when using `ckpt_path`, callbacks used to create the checkpoint",
+        # the folder of a resumed run; keep_metrics has saved the log
+        "Experiment logs directory .* exists and is not empty",
+        "Checkpoint directory .* exists and is not empty",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_is_no_advertisement)
+
+
+def _is_no_advertisement(record: logging.LogRecord) -> bool:
+    return "Tip:" not in record.getMessage()
+
+
+def shipped_configs() -> list[str]:
+    r"""Names of the configurations that come with the package."""
+    folder = importlib.resources.files("tgst.train") / "configs"
+    return sorted(Path(e.name).stem for e in folder.iterdir() if e.name.endswith(".yaml"))
+
+
+def config_path(name: str) -> str:
+    r"""The file of a configuration.
+
+    Args:
+        name: A file, or the name of a shipped configuration.
+
+    Raises:
+        FileNotFoundError: If it is neither; lists the shipped ones.
+    """
+    if Path(name).is_file():
+        return name
+    if name in shipped_configs():
+        return str(importlib.resources.files("tgst.train") / "configs" / f"{name}.yaml")
+    raise FileNotFoundError(
+        f"config {name!r} is neither a file nor a shipped configuration "
+        f"({', '.join(shipped_configs())})"
+    )
+
+
+def with_config_paths(arguments: Sequence[str]) -> list[str]:
+    r"""Replaces the names of shipped configurations by their files.
+
+    Args:
+        arguments: A command line.
+    """
+    replaced: list[str] = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if replaced and replaced[-1] in ("--config", "-c"):
+            argument = config_path(argument)
+        elif option == "--config" and equals:
+            argument = f"{option}={config_path(value)}"
+        replaced.append(argument)
+    return replaced
+
+
+def checkpoint_callbacks(folder: Path) -> list[Callback]:
+    r"""Keeps the best checkpoint by ``val/mae`` and the one of the last epoch, each in one file.
+
+    Args:
+        folder: Where ``best.ckpt`` and ``last.ckpt`` go.
+    """
+    shared: dict[str, Any] = {"dirpath": str(folder), "enable_version_counter": False}
+    return [
+        ModelCheckpoint(filename="best", monitor="val/mae", mode="min", **shared),
+        ModelCheckpoint(filename="last", **shared),
+    ]
+
+
+def keep_metrics(run_folder: Path) -> None:
+    r"""Renames the ``metrics.csv`` of a run that is resumed; the logger would delete it.
+
+    Args:
+        run_folder: Folder of the run.
+    """
+    metrics = run_folder / "metrics.csv"
+    if metrics.is_file():
+        part = 1
+        while (run_folder / f"metrics_part_{part}.csv").exists():
+            part += 1
+        metrics.rename(run_folder / f"metrics_part_{part}.csv")
+
+
+def _checkpoint(name: str | Path | None, runs: Path) -> str | None:
+    """The file that a checkpoint's path or word means."""
+    if name is None:
+        return None
+    if str(name) not in ("best", "last"):
+        if not Path(name).is_file():
+            raise FileNotFoundError(f"ckpt_path: there is no file {name}")
+        return str(name)
+    for version in sorted(_versions(runs), reverse=True):
+        path = runs / f"version_{version}" / "checkpoints" / f"{name}.ckpt"
+        if path.is_file():
+            return str(path)
+    raise FileNotFoundError(
+        f"ckpt_path: no run in {runs} has a checkpoint {name!r}; run `tgst fit` first or give "
+        "the path of one"
+    )
+
+
+def _versions(runs: Path) -> list[int]:
+    matches = [re.fullmatch(r"version_(\d+)", path.name) for path in runs.glob("version_*")]
+    return [int(match[1]) for match in matches if match]
+
+
+def _run_folder(checkpoint: Path) -> Path:
+    folder = checkpoint.parent
+    return folder.parent if folder.name == "checkpoints" else folder

@@ -1,0 +1,106 @@
+r"""Scores of a tested model beside the baselines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from tgst.train.baselines import (
+    Baseline,
+    HistoricalMean,
+    LastValue,
+    LinearAutoregression,
+    baseline_scores,
+)
+from tgst.train.data_module import ForecastData
+from tgst.train.report import score_table
+from tgst.train.task import ForecastTask
+
+__all__ = ["model_and_baseline_scores", "write_scores"]
+
+
+def model_and_baseline_scores(
+    task: ForecastTask, data: ForecastData
+) -> dict[str, dict[str, Tensor]]:
+    r"""The test scores of a task and of baselines fitted on the training rows.
+
+    Args:
+        task: A task after ``Trainer.test``.
+        data: The data it was tested on.
+
+    Returns:
+        For each model ``"mae"``, ``"rmse"`` and ``"mape"``, a tensor :math:`(H)` each; the task's
+        model comes first.
+
+    Raises:
+        ValueError: If the task was not tested.
+    """
+    if not task.scores:
+        raise ValueError("task: expected one that was tested (Trainer.test), got no scores")
+    baselines: dict[str, Baseline] = {
+        "last value": LastValue(),
+        "historical mean": HistoricalMean(),
+        "linear autoregression": LinearAutoregression(data.history, data.horizon),
+    }
+    for baseline in baselines.values():
+        baseline.fit(data.series, data.train_rows.stop, data.target_index)
+    name = type(task.model).__name__
+    return {name: task.scores} | baseline_scores(data.test_dataloader(), baselines)
+
+
+def write_scores(
+    task: ForecastTask,
+    data: ForecastData,
+    folder: str | Path,
+    scores: dict[str, dict[str, Tensor]] | None = None,
+) -> str:
+    r"""Writes ``scores.json`` (all horizon steps) and ``scores.md`` (the table).
+
+    Args:
+        task: A task after ``Trainer.test``.
+        data: The data it was tested on.
+        folder: Where the files go.
+        scores: What :func:`model_and_baseline_scores` gave, if it is known already.
+
+    Returns:
+        The table.
+    """
+    if scores is None:
+        scores = model_and_baseline_scores(task, data)
+    table = score_table(scores, task.report_steps, step_minutes(data), data.unit)
+    content = {
+        "step_minutes": step_minutes(data),
+        "unit": data.unit,
+        "scores": {
+            model: {name: values.tolist() for name, values in metrics.items()}
+            for model, metrics in scores.items()
+        },
+    }
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "scores.json", json.dumps(content, indent=2) + "\n")
+    _write(folder / "scores.md", table + "\n")
+    return table
+
+
+def step_minutes(data: Any) -> float:
+    r"""Length of one step of the series in minutes.
+
+    Args:
+        data: The data module.
+    """
+    return float(data.series.step / np.timedelta64(1, "s")) / 60
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,339 @@
+r"""The forecasting task: model, loss, metrics and optimizer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.optim import lr_scheduler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tgst.data import StandardScaler
+from tgst.loader import WindowBatch
+from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE, masked_huber, masked_mae, masked_mse
+from tgst.train.checkpoint import model_difference
+from tgst.train.report import quarter_half_all
+from tgst.train.static_graph import StaticGraph
+
+__all__ = ["ForecastTask"]
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "mae": masked_mae,
+    "mse": masked_mse,
+    "huber": masked_huber,
+}
+OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+# no scheduler that waits for a metric: its last step is lost when a run is resumed
+SCHEDULERS: dict[str, Any] = {
+    "step": lr_scheduler.StepLR,
+    "multistep": lr_scheduler.MultiStepLR,
+    "exponential": lr_scheduler.ExponentialLR,
+    "cosine": lr_scheduler.CosineAnnealingLR,
+}
+METRICS: dict[str, Any] = {"mae": MaskedMAE, "rmse": MaskedRMSE, "mape": MaskedMAPE}
+
+
+class ForecastTask(LightningModule):
+    r"""Trains and tests a model that forecasts the readings of the nodes of one static graph.
+
+    The inputs are standardised, unobserved readings are zero (the mean), covariates such as the
+    time of day are appended as channels. The output is brought back to the unit of the readings,
+    in which the loss and all metrics are computed over observed targets only. Checkpoints are
+    selected by ``val/mae``, the mean over all steps of the horizon.
+
+    Graph and scaler come from the :class:`tgst.train.ForecastData` and are part of the checkpoint:
+    a checkpoint of another model or another graph is refused.
+
+    Args:
+        model: Called as ``model(x, edge_index, edge_type=..., edge_weight=..., e_id=...)`` with
+            those edge attributes that the graph has and its ``forward`` takes.
+        loss: ``"mae"``, ``"mse"`` or ``"huber"`` (with threshold 1), in the unit of the readings.
+        learning_rate: Step size.
+        weight_decay: L2 penalty (``adam``) or decoupled decay (``adamw``).
+        optimizer: ``"adam"`` or ``"adamw"``.
+        scheduler: ``"step"``, ``"multistep"``, ``"exponential"``, ``"cosine"`` or None; one step
+            per epoch.
+        scheduler_args: Arguments of the scheduler of :mod:`torch.optim.lr_scheduler`; ``T_max``
+            of ``"cosine"`` is by default the number of epochs.
+        average: Decay, such as 0.999, of an exponential moving average of the weights which
+            validation, test and prediction then use; None for none.
+        rollout_steps: For a model that predicts one step: the number of steps that its ``rollout``
+            predicts in validation, test and prediction; training takes the first target step.
+        report_steps: The horizon steps, from 1, that the test logs and the score table show; a
+            quarter, half and all of the horizon if None.
+        other_graph: Accept a checkpoint that was trained on another graph: the weights come from
+            the checkpoint, graph and scaler from the data.
+
+    Shapes:
+        - **batch**: a :class:`tgst.loader.WindowBatch`
+        - **output**: :math:`(N, B, \text{horizon}, C)`
+
+    Raises:
+        ValueError: If a name is unknown, ``average`` is not between 0 and 1, or the model has no
+            ``rollout`` for ``rollout_steps``.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        loss: Literal["mae", "mse", "huber"] = "mae",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        optimizer: Literal["adam", "adamw"] = "adam",
+        scheduler: Literal["step", "multistep", "exponential", "cosine"] | None = None,
+        scheduler_args: dict[str, Any] | None = None,
+        average: float | None = None,
+        rollout_steps: int | None = None,
+        report_steps: list[int] | None = None,
+        other_graph: bool = False,
+    ) -> None:
+        super().__init__()
+        _one_of("loss", loss, LOSSES)
+        _one_of("optimizer", optimizer, OPTIMIZERS)
+        if scheduler is not None:
+            _one_of("scheduler", scheduler, SCHEDULERS)
+        if average is not None and not 0 < average < 1:
+            raise ValueError(f"average must be between 0 and 1, got {average}")
+        if rollout_steps is not None and not hasattr(model, "rollout"):
+            raise ValueError(
+                f"rollout_steps needs a model with rollout, got {type(model).__name__}"
+            )
+        self.save_hyperparameters(ignore=["model"])
+        self.model = model
+        self.loss = loss
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.scheduler_args = dict(scheduler_args or {})
+        self.rollout_steps = rollout_steps
+        self.report_steps = report_steps
+        self.other_graph = other_graph
+        self.averaged: AveragedModel | None = None
+        if average is not None:
+            # without use_buffers integers stay integers; normalisation statistics are copied
+            self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average))
+            self.averaged.requires_grad_(False)
+        accepted = inspect.signature(model.forward).parameters
+        self._edge_attributes = [n for n in ("edge_type", "edge_weight", "e_id") if n in accepted]
+        self.graph: StaticGraph | None = None
+        self.scaler: StandardScaler | None = None
+        self.target_index: list[int] | None = None
+        self.metrics = torch.nn.ModuleDict()
+        self.scores: dict[str, Tensor] = {}
+
+    def setup(self, stage: str | None = None) -> None:
+        r"""Takes graph, scaler and horizon from the data module.
+
+        Args:
+            stage: Lightning's stage.
+
+        Raises:
+            ValueError: If the model's history or horizon is not the data's.
+        """
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise ValueError("datamodule: expected a ForecastData, got None")
+        self._check_steps("history", data.history)
+        self._check_steps("horizon", data.horizon if self.rollout_steps is None else 1)
+        if self.rollout_steps not in (None, data.horizon):
+            raise ValueError(
+                f"rollout_steps must be the data's horizon {data.horizon}, got {self.rollout_steps}"
+            )
+        if not all(1 <= step <= data.horizon for step in self.report_steps or ()):
+            raise ValueError(
+                f"report_steps must be of 1 to {data.horizon}, got {self.report_steps}"
+            )
+        self.graph = StaticGraph.from_data(data.graph).to(self.device)
+        self.scaler = StandardScaler(data.scaler.mean.numel()).to(self.device)
+        self.scaler.load_state_dict(data.scaler.state_dict())
+        self.target_index = data.target_index
+        for part in ("val", "test"):
+            self.metrics[part] = torch.nn.ModuleDict(
+                {name: metric(data.horizon) for name, metric in METRICS.items()}
+            )
+
+    def _check_steps(self, name: str, expected: int) -> None:
+        steps = getattr(self.model, name, expected)
+        if steps != expected:
+            raise ValueError(f"{name}: the data give {expected} steps, the model has {steps}")
+
+    def forward(self, batch: WindowBatch) -> Tensor:
+        r"""Forecasts a batch in the unit of the readings.
+
+        In evaluation mode this is the recursive forecast if ``rollout_steps`` is set and the
+        averaged weights' if ``average`` is set.
+
+        Args:
+            batch: Windows as the loader gives them, with raw readings.
+        """
+        graph, scaler = self._require_data()
+        model: Any = self.model
+        if self.averaged is not None and not self.training:
+            model = self.averaged.module
+        x = scaler.transform(batch.x) * batch.mask.unsqueeze(-1)
+        past, future = batch.covariates.split([x.size(2), batch.covariates.size(2) - x.size(2)], 2)
+        if past.size(-1):
+            x = torch.cat([x, past.to(x.dtype).expand(x.size(0), -1, -1, -1)], dim=-1)
+        edges = graph.attributes()
+        kwargs: dict[str, Any] = {n: edges[n] for n in self._edge_attributes if n in edges}
+        if self.rollout_steps is None or self.training:
+            out = model(x, graph.edge_index, **kwargs)
+        else:
+            kwargs["covariates"] = future.to(x.dtype) if future.size(-1) else None
+            out = model.rollout(x, graph.edge_index, **kwargs, steps=self.rollout_steps)
+        return scaler.inverse_transform(out, self.target_index)
+
+    def _require_data(self) -> tuple[StaticGraph, StandardScaler]:
+        if self.graph is None or self.scaler is None:
+            raise RuntimeError("graph and scaler are set by setup() or by loading a checkpoint")
+        return self.graph, self.scaler
+
+    def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
+        r"""The loss of one batch."""
+        prediction = self(batch)
+        steps = prediction.size(2)  # one if trained for recursive forecasts
+        loss = LOSSES[self.loss](prediction, batch.y[:, :, :steps], batch.y_mask[:, :, :steps])
+        # dimension 0 holds the nodes, so Lightning cannot guess the batch size
+        self.log("train/loss", loss, prog_bar=True, on_epoch=True, batch_size=batch.x.size(1))
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        r"""One step of the optimizer, then of the averaged weights."""
+        super().optimizer_step(*args, **kwargs)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
+
+    def validation_step(self, batch: WindowBatch, batch_idx: int) -> None:
+        r"""Adds one batch to the validation metrics."""
+        self._update("val", batch)
+
+    def test_step(self, batch: WindowBatch, batch_idx: int) -> None:
+        r"""Adds one batch to the test metrics."""
+        self._update("test", batch)
+
+    def predict_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
+        r"""The forecast of one batch, :math:`(N, B, \text{horizon}, C)`."""
+        return self(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        r"""Empties the validation metrics."""
+        self._reset("val")
+
+    def on_test_epoch_start(self) -> None:
+        r"""Empties the test metrics."""
+        self._reset("test")
+
+    def on_validation_epoch_end(self) -> None:
+        r"""Logs ``val/mae``, ``val/rmse`` and ``val/mape``."""
+        self._log_scores("val")
+
+    def on_test_epoch_end(self) -> None:
+        r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
+        self._log_scores("test")
+        self.scores = {name: metric.compute().cpu() for name, metric in self._metrics("test")}
+        for name, errors in self.scores.items():
+            for step in self.report_steps or quarter_half_all(len(errors)):
+                self.log(f"test/{name}_step_{step}", errors[step - 1].float())
+
+    def _metrics(self, part: str) -> list[tuple[str, Any]]:
+        return list(self.metrics[part].items())  # type: ignore[operator]
+
+    def _update(self, part: str, batch: WindowBatch) -> None:
+        prediction = self(batch)
+        for _, metric in self._metrics(part):
+            metric.update(prediction, batch.y, batch.y_mask)
+
+    def _reset(self, part: str) -> None:
+        for _, metric in self._metrics(part):
+            metric.reset()
+
+    def _log_scores(self, part: str) -> None:
+        for name, metric in self._metrics(part):
+            # the metric has gathered all processes already
+            self.log(f"{part}/{name}", metric.overall().float(), prog_bar=name == "mae")
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        r"""Optimizer and, if one is set, scheduler of the trained weights."""
+        optimizer = OPTIMIZERS[self.optimizer](
+            self.model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        if self.scheduler is None:
+            return optimizer
+        arguments = dict(self.scheduler_args)
+        if self.scheduler == "cosine":
+            arguments.setdefault("T_max", self.trainer.max_epochs)
+        return [optimizer], [SCHEDULERS[self.scheduler](optimizer, **arguments)]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        r"""Adds what a task without a data module needs to know."""
+        checkpoint["model_class"] = _class_name(self.model)
+        checkpoint["target_index"] = self.target_index
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        r"""Refuses a checkpoint of another model or graph before any weight is changed.
+
+        Args:
+            checkpoint: What was saved.
+
+        Raises:
+            ValueError: If the checkpoint's model, weight averaging or graph differs; names how.
+        """
+        state = checkpoint["state_dict"]
+        self._check_model(state, checkpoint.get("model_class"))
+        graph = _part(state, "graph.")
+        if self.graph is None:  # loaded without a data module
+            self.graph = StaticGraph.from_state(graph)
+            self.scaler = StandardScaler(state["scaler.mean"].numel())
+            self.target_index = checkpoint.get("target_index")
+        difference = self.graph.difference(graph)
+        if difference is not None:
+            if not self.other_graph:
+                raise ValueError(
+                    f"{self._checkpoint_name()} was trained on another graph: {difference}; "
+                    "set model.other_graph to true to use its weights here"
+                )
+            own = self.state_dict()
+            for name in [n for n in (*state, *own) if n.startswith(("graph.", "scaler."))]:
+                state.pop(name, None)
+            state.update({n: v for n, v in own.items() if n.startswith(("graph.", "scaler."))})
+
+    def _check_model(self, state: dict[str, Tensor], saved_class: str | None) -> None:
+        own_class = _class_name(self.model)
+        sentences = []
+        if saved_class is not None and saved_class != own_class:
+            sentences = [f"its model is {saved_class}, not {own_class}"]
+        elif _part(state, "averaged.") and self.averaged is None:
+            sentences = ["it has averaged weights, but average is None here"]
+        elif self.averaged is not None and not _part(state, "averaged."):
+            sentences = ["it has no averaged weights, but average is set here"]
+        else:
+            sentences = model_difference(self.model.state_dict(), _part(state, "model."))
+        if sentences:
+            raise ValueError(
+                f"{self._checkpoint_name()} does not fit the model: {'; '.join(sentences)}"
+            )
+
+    def _checkpoint_name(self) -> str:
+        path = None if self._trainer is None else self.trainer.ckpt_path
+        return "the checkpoint" if path is None else f"checkpoint {path}"
+
+
+def _one_of(name: str, value: str, known: dict[str, Any]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def _class_name(model: torch.nn.Module) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
