@@ -31,10 +31,15 @@ class Graph(NamedTuple):
 
     def to(self, *args) -> Graph:
         r"""Moves the tensors; a float dtype changes the weights alone."""
-        moved = [tensor.to(*args) if tensor.is_floating_point() else tensor for tensor in self[:4]]
-        if not isinstance(args[0], torch.dtype):
-            moved = [tensor.to(*args) for tensor in self[:4]]
-        return Graph(*moved, self.num_nodes)
+        if isinstance(args[0], torch.dtype):
+            return self._replace(edge_weight=self.edge_weight.to(*args))
+        return Graph(
+            self.edge_index.to(*args),
+            self.edge_type.to(*args),
+            self.edge_weight.to(*args),
+            self.e_id.to(*args),
+            self.num_nodes,
+        )
 
 
 def random_graph(

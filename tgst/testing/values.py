@@ -74,11 +74,8 @@ def parallel_edges(case: LayerCase) -> None:
 def isolated_nodes(case: LayerCase) -> None:
     r"""Without edges, or with self loops alone, every node is on its own and finite."""
     layer, graph, x = case.layer(), case.graph(), case.features(2)
-    loops = Graph(
-        torch.arange(case.num_nodes).repeat(2, 1),
-        *(tensor[: case.num_nodes] for tensor in graph[1:4]),
-        case.num_nodes,
-    )
+    loops = graph.edges(torch.arange(case.num_nodes))
+    loops = loops._replace(edge_index=torch.arange(case.num_nodes).repeat(2, 1))
     for edges in (graph.edges(torch.arange(0)), loops):
         out = case.call(layer, x, edges)
         assert out.isfinite().all()
@@ -121,7 +118,9 @@ def disjoint_union(case: LayerCase) -> None:
     x, y = case.features(2), case.features(2, seed=5)
     union = Graph(
         torch.cat([one.edge_index, two.edge_index + one.num_nodes], dim=1),
-        *(torch.cat([a, b]) for a, b in zip(one[1:4], two[1:4], strict=True)),
+        torch.cat([one.edge_type, two.edge_type]),
+        torch.cat([one.edge_weight, two.edge_weight]),
+        torch.cat([one.e_id, two.e_id]),
         one.num_nodes + two.num_nodes,
     )
     apart = torch.cat([case.call(layer, x, one), case.call(layer, y, two)])

@@ -43,9 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(arguments)
-    # what our checks and the file system raise; a fault of ours keeps its traceback
-    except (ValueError, OSError) as error:
-        if os.environ.get("TGST_DEBUG"):
+    except Exception as error:
+        if os.environ.get("TGST_DEBUG") or not _is_mistake(error):
             raise
         print(f"tgst: error: {_one_line(error)}", file=sys.stderr)
         return 2
@@ -102,6 +101,13 @@ def _require(modules: Sequence[str], extra: str) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f'{", ".join(missing)} not installed: pip install "tgst[{extra}]"')
+
+
+def _is_mistake(error: Exception) -> bool:
+    """Whether checks or the file system raised it; a fault of ours keeps its traceback."""
+    # Lightning's own exception for settings; not imported, as the help needs no Lightning
+    lightnings = type(error).__name__ == "MisconfigurationException"
+    return lightnings or isinstance(error, (ValueError, OSError))
 
 
 def _one_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from tgst.train.checkpoint import AtomicCheckpointIO
 from tgst.train.data_module import ForecastData
@@ -154,20 +155,24 @@ class ForecastCLI(LightningCLI):
     def after_fit(self) -> None:
         r"""Says where the results are."""
         best = self.trainer.checkpoint_callback
-        assert isinstance(best, ModelCheckpoint)
-        if best.best_model_score is not None:
-            print(f"best checkpoint: {best.best_model_path} (val/mae {best.best_model_score:.4f})")
-        print(f"run folder: {self.run_folder}")
+        if isinstance(best, ModelCheckpoint) and best.best_model_score is not None:
+            score = f"val/mae {best.best_model_score:.4f}"
+            rank_zero_print(f"best checkpoint: {best.best_model_path} ({score})")
+        rank_zero_print(f"run folder: {self.run_folder}")
 
     def after_test(self) -> None:
         r"""Prints and writes the scores beside the baselines."""
         from tgst.train.scores import write_scores
 
-        print(write_scores(self.model, self.datamodule, self.run_folder))
+        if self.trainer.is_global_zero:
+            print(write_scores(self.model, self.datamodule, self.run_folder))
 
     def after_predict(self) -> None:
         r"""Says where the forecasts are."""
-        print(f"forecasts: {self.output}")
+        rank_zero_print(f"forecasts: {self.output}")
+
+
+rank_zero_print = rank_zero_only(print)
 
 
 def _quiet() -> None:
@@ -243,6 +248,7 @@ def checkpoint_callbacks(folder: Path) -> list[Callback]:
     ]
 
 
+@rank_zero_only
 def keep_metrics(run_folder: Path) -> None:
     r"""Renames the ``metrics.csv`` of a run that is resumed; the logger would delete it.
 

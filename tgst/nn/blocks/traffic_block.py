@@ -97,7 +97,7 @@ class TrafficBlock(torch.nn.Module):
         r"""Draws new weights."""
         for module in (self.temporal1, self.align, self.conv, self.temporal2, self.norm):
             if module is not None:
-                module.reset_parameters()
+                module.reset_parameters()  # type: ignore[operator]
 
     def forward(
         self,

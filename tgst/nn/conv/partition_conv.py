@@ -13,6 +13,7 @@ from tgst import ops
 from tgst.nn.conv.arguments import check_features, edge_tensors
 from tgst.nn.conv.sparse_conv import SparseConv
 
+
 class PartitionConv(SparseConv):
     r"""Graph convolution with one weight matrix per partition label of the edges, from
     `"Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition"

@@ -58,7 +58,7 @@ class PerStep(torch.nn.Module):
 
     def reset_parameters(self):
         r"""Resets the parameters of the wrapped convolution."""
-        self.conv.reset_parameters()
+        self.conv.reset_parameters()  # type: ignore[operator]
 
     def forward(self, x: Tensor, edge_index: Tensor, *args, **kwargs) -> Tensor:
         r"""Runs the convolution at every step; see the class for shapes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
+from torch_geometric.typing import OptTensor
 
 # What MessagePassing calls around propagate, message and aggregate. The fused product has no
 # messages, so a layer that is being watched takes the propagate path.
@@ -30,6 +31,9 @@ class SparseConv(MessagePassing):
             because the fused product could not honour them.
     """
 
+    # As an attribute, because PyG would look names of a comment up in the subclass's module.
+    propagate_type = {"x": Tensor, "edge_weight": OptTensor}
+
     def __init__(self, **kwargs):
         name = self.__class__.__name__
         for key, only in (("aggr", "add"), ("flow", "source_to_target"), ("node_dim", 0)):
@@ -49,7 +53,6 @@ class SparseConv(MessagePassing):
     def _propagate_sum(
         self, edge_index: Tensor, x: Tensor, edge_weight: Tensor | None, num_targets: int
     ) -> Tensor:
-        # propagate_type: (x: Tensor, edge_weight: OptTensor)
         return self.propagate(
             edge_index, x=x, edge_weight=edge_weight, size=(x.size(0), num_targets)
         )

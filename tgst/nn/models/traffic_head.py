@@ -67,7 +67,7 @@ class TrafficHead(torch.nn.Module):
         r"""Draws new weights."""
         for module in (self.temporal, self.norm, self.hidden, self.out):
             if module is not None:
-                module.reset_parameters()
+                module.reset_parameters()  # type: ignore[operator]
         if self.node_bias is not None:
             torch.nn.init.zeros_(self.node_bias)
 

@@ -198,17 +198,18 @@ class TrafficSTGCN(torch.nn.Module):
     ) -> Tensor:
         r"""Predicts all steps of the horizon; see the class for shapes."""
         self._check(x)
+        graph: Tensor | ops.Adjacency = edge_index
         if self._own_kernel:
             # Sorted once for all blocks, also where a compiled graph would sort for each.
             labels = edge_type if self.kernel == "partition" else None
-            edge_index = ops.as_adjacency(edge_index, labels, x.size(0), self.num_partitions)
+            graph = ops.as_adjacency(edge_index, labels, x.size(0), self.num_partitions)
             edge_type = None  # an Adjacency carries the labels
         hidden = x
         for layer, block in enumerate(self.blocks):
             weight = edge_weight
             if self.edge_importance is not None:
                 weight = self.edge_importance(edge_weight, e_id, layer)
-            hidden = block(hidden, edge_index, edge_type, weight)
+            hidden = block(hidden, graph, edge_type, weight)
         out = self.head(hidden).unflatten(-1, (self.horizon, self.out_channels))
         if self.residual:
             out = out + x[..., -1:, : self.out_channels]
@@ -230,7 +231,10 @@ class TrafficSTGCN(torch.nn.Module):
 
         Args:
             x (Tensor): :math:`(N, *, \text{history}, C_{in})`.
-            edge_index, edge_type, edge_weight, e_id: See :meth:`forward`.
+            edge_index (Tensor): See :meth:`forward`.
+            edge_type (Tensor, optional): See :meth:`forward`. (default: :obj:`None`)
+            edge_weight (Tensor, optional): See :meth:`forward`. (default: :obj:`None`)
+            e_id (Tensor, optional): See :meth:`forward`. (default: :obj:`None`)
             steps (int): Number of steps to predict.
             covariates (Tensor, optional): Known future values of the input channels after the
                 first :math:`C_{out}`, :math:`(N \text{ or } 1, *, \text{steps}, C_{in} -
@@ -245,7 +249,7 @@ class TrafficSTGCN(torch.nn.Module):
         if self.horizon != 1:
             raise ValueError(f"horizon: rollout needs a model with horizon=1, got {self.horizon}")
         extra = self.in_channels - self.out_channels
-        given = (0, 0) if covariates is None else (covariates.size(-2), covariates.size(-1))
+        given = () if covariates is None else covariates.shape[-2:]
         if extra and given != (steps, extra):
             raise ValueError(
                 f"covariates: expected {steps} future steps of {extra} input channels beyond "
@@ -255,7 +259,7 @@ class TrafficSTGCN(torch.nn.Module):
         for step in range(steps):
             out = self(x, edge_index, edge_type, edge_weight, e_id)
             outs.append(out)
-            if extra:
+            if extra and covariates is not None:
                 known = covariates[..., step : step + 1, :].expand(*out.shape[:-1], extra)
                 out = torch.cat([out, known], dim=-1)
             x = torch.cat([x[..., 1:, :], out], dim=-2)

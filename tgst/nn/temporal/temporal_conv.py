@@ -136,14 +136,10 @@ class TemporalConv(torch.nn.Module):
         if not self.residual:
             return self.weight
         tap = (self.kernel_size - 1) // 2 if self.padding == "same" else self.kernel_size - 1
-        align = self.align
+        align: Tensor | None = self.align
         if align is None:
-            align = torch.eye(
-                self.out_channels,
-                self.in_channels,
-                dtype=self.weight.dtype,
-                device=self.weight.device,
-            )
+            like = {"dtype": self.weight.dtype, "device": self.weight.device}
+            align = torch.eye(self.out_channels, self.in_channels, **like)  # type: ignore
         rows = self.weight.size(0) - self.out_channels
         fold = F.pad(align.unsqueeze(-1), (tap, self.kernel_size - 1 - tap, 0, 0, 0, rows))
         return self.weight + fold

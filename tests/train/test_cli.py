@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from tests.train.tiny import HISTORY, HORIZON, write_los_loop
+from tgst.train import cli
+from tgst.train.forecast_cli import (
+    ForecastCLI,
+    config_path,
+    keep_metrics,
+    shipped_configs,
+    with_config_paths,
+)
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = {
+    "trainer": {
+        "accelerator": "cpu",
+        "devices": 1,
+        "max_epochs": 1,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "log_every_n_steps": 1,
+    },
+    "model": {
+        "model": {
+            "class_path": "tgst.nn.models.TrafficSTGCN",
+            "init_args": {
+                "in_channels": 3,
+                "out_channels": 1,
+                "history": HISTORY,
+                "horizon": HORIZON,
+                "channels": [[4, 2, 4]],
+                "dropout": 0.3,
+            },
+        }
+    },
+    "data": {
+        "dataset": "losloop",
+        "transform": [{"class_path": "tgst.transforms.ScaledLaplacian"}],
+        "history": HISTORY,
+        "horizon": HORIZON,
+        "batch_size": 16,
+        "time_of_day": True,
+    },
+}
+
+
+@pytest.fixture
+def run(tmp_path, root, monkeypatch):
+    r"""Runs a command in a new folder on the tiny data."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+
+    def call(command, *arguments, config="tiny.yaml"):
+        return cli.main([command, "--config", config, "--root", str(root), *arguments])
+
+    return call
+
+
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
+def same_weights(one, two):
+    states = load(one)["state_dict"], load(two)["state_dict"]
+    return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_fit_test_and_predict_work_on_the_newest_run(run, capsys):
+    assert run("fit") == 0
+    folder = Path("runs/tiny/version_0")
+    written = {path.name for path in folder.iterdir()}
+    assert {"config.yaml", "metrics.csv", "checkpoints"} <= written
+    assert any(name.startswith("events.out.tfevents") for name in written)
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert "val/mae" in (folder / "metrics.csv").read_text()
+    assert "best checkpoint: " in capsys.readouterr().out
+
+    assert run("test") == 0
+    out = capsys.readouterr().out
+    for name in ("TrafficSTGCN", "last value", "historical mean", "linear autoregression"):
+        assert name in out
+    assert (folder / "scores.md").read_text().strip() in out
+    assert set(json.loads((folder / "scores.json").read_text())["scores"]["last value"]) == {
+        "mae",
+        "rmse",
+        "mape",
+    }
+
+    assert run("predict", "--output", "a.csv") == 0
+    assert Path("a.csv").read_text().startswith("timestamp,node_id,horizon,value\n")
+    assert run("predict") == 0
+    assert (folder / "forecasts.csv").read_bytes() == Path("a.csv").read_bytes()
+    assert run("validate", "--ckpt_path", str(folder / "checkpoints" / "last.ckpt")) == 0
+    assert [path.name for path in Path("runs/tiny").iterdir()] == ["version_0"]
+
+
+def test_the_saved_config_repeats_the_run(run, root):
+    assert run("fit", "--model.learning_rate", "0.02") == 0
+    saved = "runs/tiny/version_0/config.yaml"
+    content = yaml.safe_load(Path(saved).read_text())
+    assert content["model"]["learning_rate"] == 0.02
+    assert content["data"]["root"] == str(root)
+    assert cli.main(["fit", "--config", saved]) == 0
+    checkpoints = [f"runs/tiny/version_{version}/checkpoints/last.ckpt" for version in (0, 1)]
+    assert same_weights(*checkpoints)
+
+
+def test_a_resumed_fit_continues_in_its_folder(run):
+    assert run("fit", "--name", "straight", "--trainer.max_epochs", "2") == 0
+    assert run("fit") == 0
+    assert run("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2") == 0
+    assert [path.name for path in Path("runs/tiny").iterdir()] == ["version_0"]
+    assert same_weights(
+        "runs/tiny/version_0/checkpoints/last.ckpt", "runs/straight/version_0/checkpoints/last.ckpt"
+    )
+    logs = [
+        Path("runs/tiny/version_0", name).read_text().splitlines()[1:]
+        for name in ("metrics_part_1.csv", "metrics.csv")
+    ]
+    epochs = [{line.split(",")[0] for line in log} for log in logs]
+    assert epochs == [{"0"}, {"1"}]
+
+
+def test_best_and_last_mean_the_newest_run_that_has_one(run, capsys):
+    run("fit")
+    run("fit", "--seed_everything", "1")
+    Path("runs/tiny/version_7/checkpoints").mkdir(parents=True)  # stopped before its first epoch
+    capsys.readouterr()
+    assert run("test") == 0
+    assert Path("runs/tiny/version_1/scores.json").is_file()
+    assert not Path("runs/tiny/version_0/scores.json").exists()
+    assert run("fit") == 0
+    assert Path("runs/tiny/version_8/checkpoints/last.ckpt").is_file()
+
+
+def error_of(status, capsys):
+    assert status == 2
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("tgst: error: ")]
+    return line.removeprefix("tgst: error: ")
+
+
+def test_errors_of_the_user_are_one_line(run, root, capsys, tmp_path):
+    message = error_of(run("test"), capsys)
+    assert message.startswith(
+        "ckpt_path: no run in runs/tiny has a checkpoint 'best'; run `tgst fit"
+    )
+    message = error_of(run("fit", "--ckpt_path", "no.ckpt"), capsys)
+    assert message == "ckpt_path: there is no file no.ckpt"
+    message = error_of(run("fit", "--root", str(tmp_path / "none")), capsys)
+    assert "los_speed.csv" in message
+    message = error_of(run("fit", config="metr"), capsys)
+    assert message == (
+        "config 'metr' is neither a file nor a shipped configuration (demo, losloop)"
+    )
+    message = error_of(run("fit", "--data.horizon", "3"), capsys)
+    assert message == "horizon: the data give 3 steps, the model has 4"
+    message = error_of(run("fit", "--trainer.enable_checkpointing", "false"), capsys)
+    assert "enable_checkpointing=False" in message
+    speed = root / "los_speed.csv"
+    speed.write_bytes(speed.read_bytes()[:-20])
+    message = error_of(run("fit"), capsys)
+    assert "los_speed.csv line 151" in message
+
+
+def test_a_checkpoint_of_another_model_is_named(run, capsys):
+    run("fit")
+    status = run("test", "--model.model.init_args.channels", "[[6, 2, 6]]")
+    message = error_of(status, capsys)
+    assert message.startswith(
+        "checkpoint runs/tiny/version_0/checkpoints/best.ckpt does not fit the model: "
+    )
+
+
+def test_settings_come_from_the_command_line_not_from_the_checkpoint(run):
+    run("fit")
+    run("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2", "--model.weight_decay", "0.5")
+    saved = load("runs/tiny/version_0/checkpoints/last.ckpt")["hyper_parameters"]
+    assert saved["weight_decay"] == 0.5
+
+
+def test_a_trial_run_leaves_no_checkpoint(run):
+    assert run("fit", "--trainer.fast_dev_run", "true") == 0
+    assert not Path("runs/tiny/version_0/checkpoints").exists()
+
+
+def test_faults_of_ours_keep_their_traceback(run, monkeypatch):
+    def fail(self):
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(ForecastCLI, "before_instantiate_classes", fail)
+    with pytest.raises(RuntimeError, match="a fault"):
+        run("fit")
+
+
+def test_debug_shows_the_traceback(run, monkeypatch):
+    monkeypatch.setenv("TGST_DEBUG", "1")
+    with pytest.raises(FileNotFoundError, match="no run in"):
+        run("test")
+
+
+def test_parser_errors_end_with_status_two(run, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("fit", "--model.momentum", "1")
+    assert stop.value.code == 2
+    assert "model.momentum" in capsys.readouterr().err
+
+
+def test_help_names_all_commands(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in ("demo", "fit", "validate", "test", "predict"))
+
+
+def test_says_what_to_install(monkeypatch, capsys):
+    found = cli.importlib.util.find_spec
+    monkeypatch.setattr(
+        cli.importlib.util, "find_spec", lambda name: None if name == "lightning" else found(name)
+    )
+    assert error_of(cli.main(["fit"]), capsys) == (
+        'lightning not installed: pip install "tgst[train]"'
+    )
+
+
+def test_shipped_configs_are_found_by_name():
+    assert shipped_configs() == ["demo", "losloop"]
+    assert Path(config_path("losloop")).is_file()
+    arguments = ["fit", "--config", "demo", "-c", "losloop", "--config=demo", "--name", "demo"]
+    demo, losloop = config_path("demo"), config_path("losloop")
+    assert with_config_paths(arguments) == [
+        "fit", "--config", demo, "-c", losloop, f"--config={demo}", "--name", "demo"
+    ]  # fmt: skip
+
+
+def test_a_file_goes_before_a_shipped_config_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("demo").write_text("trainer: {}")
+    assert config_path("demo") == "demo"
+
+
+def test_the_losloop_config_trains(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = write_los_loop(tmp_path / "losloop", num_steps=400)
+    arguments = ["fit", "--config", "losloop", "--root", str(root), "--trainer.max_epochs", "1"]
+    command_line = ForecastCLI([*arguments, "--trainer.limit_train_batches", "2"])
+    assert command_line.run_folder == Path("runs/losloop/version_0")
+    assert command_line.datamodule.horizon == 12
+    assert Path("runs/losloop/version_0/checkpoints/best.ckpt").is_file()
+
+
+def test_keep_metrics_keeps_every_part(tmp_path):
+    keep_metrics(tmp_path)  # nothing to keep
+    for text in ("one", "two"):
+        (tmp_path / "metrics.csv").write_text(text)
+        keep_metrics(tmp_path)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"metrics_part_1.csv": "one", "metrics_part_2.csv": "two"}
+
+
+def process(*arguments):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    )
+
+
+def test_demo_help_as_a_process():
+    done = process("-m", "tgst.train.cli", "demo", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "usage: tgst demo" in done.stdout
+    assert all(option in done.stdout for option in ("--dataset", "--root", "--out", "--epochs"))
+
+
+def test_help_and_the_package_load_without_lightning():
+    script = (
+        "import sys, tgst.train, tgst.train.cli; "
+        "print([m for m in ('lightning', 'torchmetrics', 'matplotlib') if m in sys.modules])"
+    )
+    done = process("-c", script)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.transforms import BaseTransform
+
+from tests.train.tiny import HISTORY, HORIZON, STEPS, tiny_data
+from tgst.train import ForecastData
+
+
+def ready(root, **kwargs):
+    data = tiny_data(root, **kwargs)
+    data.setup()
+    return data
+
+
+def test_scaler_sees_the_training_rows_only(root):
+    data = ready(root)
+    stop = int(STEPS * 0.7)
+    readings = np.loadtxt(root / "los_speed.csv", delimiter=",", skiprows=1)
+    assert data.train_rows == range(stop)
+    assert data.scaler.mean.item() == pytest.approx(readings[:stop].mean(), rel=1e-5)
+    assert data.scaler.std.item() == pytest.approx(readings[:stop].std(), rel=1e-4)
+    assert abs(readings[:stop].mean() - readings.mean()) > 1e-2  # else the test says nothing
+
+
+def test_parts_are_disjoint_and_evaluation_takes_every_window(root):
+    data = ready(root, stride=5)
+    targets = {}
+    for part, loader in (
+        ("train", data.train_dataloader()),
+        ("val", data.val_dataloader()),
+        ("test", data.test_dataloader()),
+    ):
+        starts = torch.cat([batch.start for batch in loader])
+        targets[part] = (starts + HISTORY).sort().values.tolist()
+    stop, end = int(STEPS * 0.7), int(STEPS * 0.8)
+    assert targets["train"] == list(range(HISTORY, stop - HORIZON + 1, 5))
+    assert targets["val"] == list(range(stop, end - HORIZON + 1))
+    assert targets["test"] == list(range(end, STEPS - HORIZON + 1))
+
+
+def test_training_order_is_random_and_follows_the_seed(root):
+    def order(seed):
+        return torch.cat([b.start for b in ready(root, seed=seed).train_dataloader()]).tolist()
+
+    assert order(0) == order(0)
+    assert order(0) != order(1)
+    assert sorted(order(0)) == sorted(order(1)) != order(0)
+
+
+def test_predict_takes_the_chosen_windows_in_order(root):
+    data = ready(root, predict_part="val", predict_stride=3)
+    starts = torch.cat([batch.start for batch in data.predict_dataloader()]).tolist()
+    assert starts == torch.cat([batch.start for batch in data.val_dataloader()]).tolist()[::3]
+
+
+class Scale(BaseTransform):
+    def __init__(self, factor, offset):
+        self.factor, self.offset = factor, offset
+
+    def forward(self, data):
+        data.edge_weight = data.edge_weight * self.factor + self.offset
+        return data
+
+
+def test_transforms_are_applied_in_order(root):
+    plain = ready(root, transform=None).graph.edge_weight
+    changed = ready(root, transform=[Scale(2, 1), Scale(3, 0)]).graph.edge_weight
+    torch.testing.assert_close(changed, (plain * 2 + 1) * 3)
+
+
+def test_simulated_traffic_with_a_chosen_channel():
+    data = ForecastData(dataset_args={"days": 1}, target_channels=["flow"], batch_size=2)
+    data.setup()
+    batch = next(iter(data.test_dataloader()))
+    flow = data.series.channels.index("flow")
+    assert data.target_index == [flow]
+    assert data.unit == "veh/h"
+    row = int(batch.start[0]) + 12
+    torch.testing.assert_close(batch.y[:, 0, 0, 0], data.series.values[:, row, flow])
+
+
+def test_unit_of_channels_that_differ():
+    data = ForecastData(dataset_args={"days": 1})
+    data.setup()
+    assert data.target_names == ["speed", "flow"]
+    assert data.unit == "mixed units"
+
+
+def test_setup_reads_once(root):
+    data = ready(root)
+    series = data.series
+    data.setup("test")
+    assert data.series is series
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"dataset": "metr"}, "dataset must be one of losloop, simulated, got 'metr'"),
+        ({"predict_part": "all"}, "predict_part must be train, val or test, got 'all'"),
+        (
+            {"dataset": "losloop"},
+            r"'losloop' is read from a folder: root \(--root DIR\) is missing",
+        ),
+        ({"dataset_args": {"weeks": 1}}, "data set 'simulated' takes .*days.*, got weeks"),
+        ({"root": "somewhere"}, "data set 'simulated' takes .*, got root"),
+    ],
+)
+def test_refuses_bad_arguments(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        ForecastData(**kwargs)
+
+
+def test_refuses_an_unknown_channel(root):
+    data = ready(root, target_channels=["flow"])
+    with pytest.raises(ValueError, match=r"target_channels must be of \['speed'\], got \['flow'\]"):
+        data.train_dataloader()
+
+
+def test_a_series_shorter_than_a_window_is_refused(root):
+    with pytest.raises(ValueError, match="shorter than a window"):
+        ready(root, history=100, horizon=60).train_dataloader()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from tests.train.tiny import tiny_data, tiny_model, tiny_trainer, trained
+from tgst.train import ForecastTask, write_scores
+from tgst.train.scores import model_and_baseline_scores
+
+
+@pytest.fixture
+def tested(tmp_path, root):
+    task, data, _ = trained(tmp_path, root, report_steps=[1, 4])
+    tiny_trainer(tmp_path).test(task, datamodule=data, verbose=False)
+    return task, data
+
+
+def test_the_model_comes_first_and_baselines_follow(tested):
+    task, data = tested
+    scores = model_and_baseline_scores(task, data)
+    assert list(scores) == [
+        "TrafficSTGCN", "last value", "historical mean", "linear autoregression"
+    ]  # fmt: skip
+    assert torch.equal(scores["TrafficSTGCN"]["mae"], task.scores["mae"])
+    last = [batch.x[:, :, -1:] - batch.y for batch in data.test_dataloader()]
+    expected = torch.cat(last, dim=1).abs().double().mean(dim=(0, 1, 3))
+    torch.testing.assert_close(scores["last value"]["mae"], expected)
+
+
+def test_baselines_learn_from_training_rows_only(tested):
+    task, data = tested
+    rows = data.train_rows
+    data.series.values[:, rows.stop :] += 1000.0
+    # only the targets have moved; a mean that had seen them would have followed
+    scores = model_and_baseline_scores(task, data)
+    assert scores["historical mean"]["mae"].min() > 900
+
+
+def test_json_holds_every_step_and_the_table_the_chosen_ones(tested, tmp_path):
+    task, data = tested
+    table = write_scores(task, data, tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert content["unit"] == "mph"
+    assert content["step_minutes"] == 5
+    assert content["scores"]["TrafficSTGCN"]["mae"] == task.scores["mae"].tolist()
+    assert (tmp_path / "out" / "scores.md").read_text() == table + "\n"
+    assert "mph" in table
+    row = next(line for line in table.splitlines() if "TrafficSTGCN" in line)
+    cells = [float(cell.strip(" *")) for cell in row.split("|")[2:-1]]
+    errors = [task.scores[name][step - 1] for name in ("mae", "rmse", "mape") for step in (1, 4)]
+    assert cells == pytest.approx([round(float(error), 2) for error in errors], abs=0.006)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.json", "scores.md"}
+
+
+def test_a_task_that_was_not_tested_is_refused(root):
+    with pytest.raises(ValueError, match="expected one that was tested"):
+        model_and_baseline_scores(ForecastTask(tiny_model()), tiny_data(root))
