@@ -9,10 +9,7 @@ gradients.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -20,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch_geometric
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
 
+from benchmarks.machine import machine
 from tgst.ops import benchmark
 
 SIZES = [  # nodes, edges, features per node
@@ -80,36 +77,9 @@ def measure(sizes: list[tuple[int, int, int]], repetitions: int, seed: int) -> l
     return results
 
 
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def versions() -> dict[str, str]:
-    found = {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torch-geometric": torch_geometric.__version__,
-    }
-    try:
-        import torch_scatter
-    except (ImportError, OSError):
-        return found
-    return {**found, "torch-scatter": torch_scatter.__version__}
-
-
 def describe(arguments: argparse.Namespace) -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "hardware": f"{processor()}, {cores} cores",
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
+        **machine(),
         "command": shlex.join(["python", "-m", "benchmarks.spmm", *arguments.given]),
         "seed": arguments.seed,
         "repetitions": arguments.repetitions,
