@@ -5,12 +5,12 @@ import pytest
 
 from tgst.datasets import CellTransmission
 
-# A chain of links 0 -> 1 -> ... as turns.
 NO_TURNS = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 HOUR = 12  # intervals
 
 
-def chain(lanes, length=1500.0, speed=72.0, **kwargs):
+def chain(lanes, length=1500.0, speed=72.0):
+    """Links 0 -> 1 -> ..., one after the other."""
     links = len(lanes)
     return CellTransmission(
         np.full(links, length),
@@ -19,7 +19,6 @@ def chain(lanes, length=1500.0, speed=72.0, **kwargs):
         np.arange(links - 1),
         np.arange(1, links),
         np.ones(links - 1),
-        **kwargs,
     )
 
 
@@ -30,93 +29,69 @@ def constant(model, demand, intervals):
     return trips
 
 
-def random_network(seed, links=12, turns=30):
+def random_roads(seed, links=12, turns=30):
+    """Arguments of CellTransmission."""
     rng = np.random.default_rng(seed)
-    pairs = rng.permutation(links * links)[:turns]
-    source, target = pairs // links, pairs % links
+    source, target = np.divmod(rng.permutation(links * links)[:turns], links)
     fraction = rng.uniform(0.1, 1.0, turns)
     fraction *= 0.9 / np.bincount(source, fraction, links)[source]
-    model = CellTransmission(
-        rng.uniform(100.0, 3000.0, links),
-        rng.integers(1, 4, links).astype(float),
-        rng.uniform(10.0, 100.0, links),
-        source,
-        target,
-        fraction,
-    )
-    return model, source, target, fraction, rng
+    length, speed = rng.uniform(100.0, 3000.0, links), rng.uniform(10.0, 100.0, links)
+    return length, rng.integers(1, 4, links).astype(float), speed, source, target, fraction
 
 
-def step_by_hand(model, source, target, fraction, cells, queue, trips, exit_capacity):
-    """One step of the model, written link by link and turn by turn from the formulas."""
-    links = range(model.num_links)
-    send, receive = np.zeros(len(cells)), np.zeros(len(cells))
+def step_by_hand(roads, first, last, cells, queue, trips, exit_share, hours):
+    """One step in place, written cell by cell and turn by turn; returns who ended the trip."""
+    length, lanes, speed, source, target, fraction = roads
+    links, turns = range(len(length)), list(zip(source, target, fraction, strict=True))
+    send, receive, limit = {}, {}, {}
     for i in links:
-        count = model.last[i] - model.first[i] + 1
-        speed, lanes, dt = model.test_speed[i], model.test_lanes[i], model.time_step / 3600
-        cell = max(model.test_length[i] / 1000 / count, speed * dt)
-        capacity = lanes * min(1800.0, 0.8 * speed * 140 / 2)
-        critical = capacity / (0.8 * speed)
-        wave = capacity / (140 * lanes - critical)
-        for c in range(model.first[i], model.last[i] + 1):
-            n = cells[c]
-            free = n * speed * dt / cell * (1 - 0.2 * n / (critical * cell))
-            send[c] = free if n < critical * cell else capacity * dt
-            receive[c] = min((140 * lanes * cell - n) * wave * dt / cell, capacity * dt)
-        send[model.last[i]] = min(send[model.last[i]], exit_capacity[i] * capacity * dt)
-    moves = []  # (from cell or None, to cell or None, vehicles)
+        size = max(length[i] / 1000 / (last[i] - first[i] + 1), speed[i] * hours)
+        capacity = lanes[i] * min(1800.0, 0.8 * speed[i] * 140 / 2)
+        critical = capacity / (0.8 * speed[i])
+        wave = capacity / (140 * lanes[i] - critical)
+        limit[i] = capacity * hours
+        for c in range(first[i], last[i] + 1):
+            density = cells[c] / size
+            free = density * speed[i] * (1 - 0.2 * density / critical)
+            send[c] = hours * (free if density < critical else capacity)
+            receive[c] = hours * min((140 * lanes[i] - density) * wave, capacity)
+        send[last[i]] = min(send[last[i]], exit_share[i] * limit[i])
+    origin = [min(queue[j] + trips[j] * hours, limit[j]) for j in links]
+    wanted = [origin[j] + sum(p * send[last[i]] for i, k, p in turns if k == j) for j in links]
+    admitted = [min(1.0, receive[first[j]] / max(wanted[j], 1e-12)) for j in links]
+    moves = []  # from cell, to cell, vehicles
     for i in links:
-        for c in range(model.first[i], model.last[i]):
-            moves.append((c, c + 1, min(send[c], receive[c + 1])))
-    wanted, origin = np.zeros(model.num_links), np.zeros(model.num_links)
-    for j in links:
-        dt = model.time_step / 3600
-        capacity = model.test_lanes[j] * min(1800.0, 0.8 * model.test_speed[j] * 70)
-        origin[j] = min(queue[j] + trips[j] * dt, capacity * dt)
-        wanted[j] = origin[j] + sum(
-            p * send[model.last[i]]
-            for i, k, p in zip(source, target, fraction, strict=True)
-            if k == j
-        )
-    share = [min(1.0, receive[model.first[j]] / max(wanted[j], 1e-12)) for j in links]
+        moves += [(c, c + 1, min(send[c], receive[c + 1])) for c in range(first[i], last[i])]
+        held = min((admitted[j] for k, j, _ in turns if k == i), default=1.0)
+        moves += [(last[i], first[j], p * send[last[i]] * held) for k, j, p in turns if k == i]
+    for start, stop, vehicles in moves:
+        cells[start] -= vehicles
+        cells[stop] += vehicles
     exited = 0.0
     for i in links:
-        out = [(j, p) for k, j, p in zip(source, target, fraction, strict=True) if k == i]
-        held = min([share[j] for j, _ in out], default=1.0)
-        for j, p in out:
-            moves.append((model.last[i], model.first[j], p * send[model.last[i]] * held))
-        end = send[model.last[i]] * (1 - sum(p for _, p in out))
-        moves.append((model.last[i], None, end))
+        end = send[last[i]] * (1 - sum(p for k, _, p in turns if k == i))
+        cells[last[i]] -= end
         exited += end
-        queue[i] += trips[i] * model.time_step / 3600 - origin[i] * share[i]
-        moves.append((None, model.first[i], origin[i] * share[i]))
-    for start, stop, vehicles in moves:
-        if start is not None:
-            cells[start] -= vehicles
-        if stop is not None:
-            cells[stop] += vehicles
+        cells[first[i]] += origin[i] * admitted[i]
+        queue[i] += trips[i] * hours - origin[i] * admitted[i]
     return exited
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(3))
 def test_equals_the_formulas_written_out(seed):
     rng = np.random.default_rng(seed + 100)
-    model, source, target, fraction, _ = random_network(seed)
-    state = np.random.default_rng(seed)  # the same draws as in random_network
-    state.permutation(144), state.uniform(0.1, 1.0, 30)
-    model.test_length = state.uniform(100.0, 3000.0, 12)
-    model.test_lanes = state.integers(1, 4, 12).astype(float)
-    model.test_speed = state.uniform(10.0, 100.0, 12)
+    roads = random_roads(seed)
+    model = CellTransmission(*roads)
     trips = rng.uniform(0.0, 2500.0, (8, 12))
-    exit_capacity = rng.choice([0.0, 0.3, 1.0], (8, 12), p=[0.1, 0.3, 0.6])
-    traffic = model.run(trips, exit_capacity, interval=60.0)
+    exit_share = rng.choice([0.0, 0.3, 1.0], (8, 12), p=[0.1, 0.3, 0.6])
+    traffic = model.run(trips, exit_share, interval=60.0)
 
     cells, queue, exited = np.zeros(len(model.jam)), np.zeros(12), 0.0
+    ends = model.first, model.last
     for t in range(8):
         for _ in range(3):
-            exited += step_by_hand(
-                model, source, target, fraction, cells, queue, trips[t], exit_capacity[t]
-            )
+            hours = 20.0 / 3600.0
+            exited += step_by_hand(roads, *ends, cells, queue, trips[t], exit_share[t], hours)
         np.testing.assert_allclose(traffic.occupancy[t], cells, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(traffic.waiting[t], queue, rtol=1e-9, atol=1e-9)
         assert traffic.exited[t] == pytest.approx(exited)
@@ -124,7 +99,8 @@ def test_equals_the_formulas_written_out(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_vehicles_are_conserved_and_fit_on_the_road(seed):
-    model, *_, rng = random_network(seed)
+    rng = np.random.default_rng(seed + 100)
+    model = CellTransmission(*random_roads(seed))
     trips = rng.uniform(0.0, 3000.0, (48, 12))
     traffic = model.run(trips, rng.choice([0.0, 1.0], (48, 12), p=[0.1, 0.9]))
     assert traffic.occupancy.max() > 0.9 * model.jam.max()  # else the bounds below say little
@@ -231,7 +207,7 @@ def test_a_full_link_admits_in_proportion():
 def test_a_full_ring_dissolves():
     links = np.arange(4)
     model = junction(links, (links + 1) % 4, np.full(4, 0.9), links=4)
-    trips = np.zeros((6 * HOUR, 4))
+    trips = np.zeros((14 * HOUR, 4))
     trips[:HOUR] = 1800.0
     traffic = model.run(trips)
     assert traffic.speed[HOUR].max() < 20.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -32,17 +33,20 @@ def test_all_generators_continue_where_they_were_saved():
     draw()
     callback = RandomState()
     callback.load_state_dict(state)
-    callback.on_train_epoch_start(None, None)
+    callback.on_train_epoch_start(SimpleNamespace(is_global_zero=True), None)
     assert (draw(), draw_normal()) == expected
 
 
-def test_restores_once_and_only_when_an_epoch_starts():
+def test_restores_once_in_the_first_process_when_an_epoch_starts():
     state = RandomState().state_dict()
     expected = draw()
     callback = RandomState()
     callback.load_state_dict(state)
     assert draw() != expected
-    callback.on_train_epoch_start(None, None)
+    callback.on_train_epoch_start(SimpleNamespace(is_global_zero=False), None)
+    assert draw() != expected
+    first = SimpleNamespace(is_global_zero=True)
+    callback.on_train_epoch_start(first, None)
     assert draw() == expected
-    callback.on_train_epoch_start(None, None)
+    callback.on_train_epoch_start(first, None)
     assert draw() != expected

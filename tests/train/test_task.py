@@ -19,7 +19,7 @@ from tests.train.tiny import (
 from tgst.loader import WindowBatch
 from tgst.metrics import masked_huber, masked_mae, masked_mse
 from tgst.train import ForecastTask
-from tgst.train.task import LOSSES
+from tgst.train.task import LOSSES, fill_forward
 
 
 @pytest.fixture
@@ -61,8 +61,27 @@ def test_input_is_standardised_masked_and_gets_the_past_covariates(tmp_path, roo
     torch.testing.assert_close(out, (0.5 * std + mean).expand_as(batch.y))
 
 
-def test_unobserved_readings_do_not_matter(fitted):
-    task, data, _ = fitted
+def test_fill_forward_takes_the_last_observed_reading():
+    x = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]).view(2, 1, 4, 1)
+    x = torch.cat([x, 10 * x], dim=-1)
+    mask = torch.tensor([[True, False, False, True], [False, True, False, False]]).unsqueeze(1)
+    filled = fill_forward(x, mask)
+    assert filled[..., 0].tolist() == [[[1.0, 1.0, 1.0, 4.0]], [[0.0, 6.0, 6.0, 6.0]]]
+    assert torch.equal(filled[..., 1], 10 * filled[..., 0])
+
+
+def test_the_task_fills_forward(tmp_path, root):
+    task, data = recorded(tmp_path, root, fill="last")
+    batch = next(iter(data.test_dataloader()))
+    mask = torch.rand(batch.mask.shape) > 0.3
+    task(batch._replace(mask=mask))
+    expected = fill_forward(data.scaler.transform(batch.x), mask)
+    torch.testing.assert_close(task.model.inputs[0][..., :1], expected)
+
+
+@pytest.mark.parametrize("fill", ["mean", "last"])
+def test_unobserved_readings_do_not_matter(tmp_path, root, fill):
+    task, data, _ = trained(tmp_path, root, fill=fill)
     batch = next(iter(data.test_dataloader()))
     mask = torch.rand(batch.mask.shape) > 0.3
     noise = torch.where(mask.unsqueeze(-1), 0.0, 100.0)
@@ -309,6 +328,7 @@ def test_a_checkpoint_of_another_graph_is_refused_unless_allowed(fitted, tmp_pat
         ({"loss": "mape"}, "loss must be one of mae, mse, huber, got 'mape'"),
         ({"optimizer": "sgd"}, "optimizer must be one of adam, adamw, got 'sgd'"),
         ({"scheduler": "plateau"}, "scheduler must be one of step, .*, got 'plateau'"),
+        ({"fill": "zero"}, "fill must be one of mean, last, got 'zero'"),
         ({"average": 1.0}, "average must be between 0 and 1, got 1.0"),
         ({"rollout_steps": 12}, "rollout_steps needs a model with rollout, got Recorder"),
     ],

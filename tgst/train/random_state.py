@@ -44,7 +44,8 @@ class RandomState(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         r"""Puts the states back, once, in the first epoch after a resumption."""
-        if self._restored is not None:
+        # the states are those of the first process; others must not draw the same numbers
+        if self._restored is not None and trainer.is_global_zero:
             _set_random_states(self._restored)
             self._restored = None
 

@@ -3,7 +3,7 @@ r"""The forecasting task: model, loss, metrics and optimizer."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import torch
@@ -41,8 +41,8 @@ METRICS: dict[str, Any] = {"mae": MaskedMAE, "rmse": MaskedRMSE, "mape": MaskedM
 class ForecastTask(LightningModule):
     r"""Trains and tests a model that forecasts the readings of the nodes of one static graph.
 
-    The inputs are standardised, unobserved readings are zero (the mean), covariates such as the
-    time of day are appended as channels. The output is brought back to the unit of the readings,
+    The inputs are standardised, unobserved readings are filled, covariates such as the time of
+    day are appended as channels. The output is brought back to the unit of the readings,
     in which the loss and all metrics are computed over observed targets only. Checkpoints are
     selected by ``val/mae``, the mean over all steps of the horizon.
 
@@ -62,6 +62,9 @@ class ForecastTask(LightningModule):
             of ``"cosine"`` is by default the number of epochs.
         average: Decay, such as 0.999, of an exponential moving average of the weights which
             validation, test and prediction then use; None for none.
+        fill: What stands for an unobserved reading in the input: the ``"mean"`` (zero after
+            standardising), or the ``"last"`` observed reading of the node in the window, and the
+            mean before the first one.
         rollout_steps: For a model that predicts one step: the number of steps that its ``rollout``
             predicts in validation, test and prediction; training takes the first target step.
         report_steps: The horizon steps, from 1, that the test logs and the score table show; a
@@ -88,22 +91,14 @@ class ForecastTask(LightningModule):
         scheduler: Literal["step", "multistep", "exponential", "cosine"] | None = None,
         scheduler_args: dict[str, Any] | None = None,
         average: float | None = None,
+        fill: Literal["mean", "last"] = "mean",
         rollout_steps: int | None = None,
         report_steps: list[int] | None = None,
         other_graph: bool = False,
     ) -> None:
         super().__init__()
-        _one_of("loss", loss, LOSSES)
-        _one_of("optimizer", optimizer, OPTIMIZERS)
-        if scheduler is not None:
-            _one_of("scheduler", scheduler, SCHEDULERS)
-        if average is not None and not 0 < average < 1:
-            raise ValueError(f"average must be between 0 and 1, got {average}")
-        if rollout_steps is not None and not hasattr(model, "rollout"):
-            raise ValueError(
-                f"rollout_steps needs a model with rollout, got {type(model).__name__}"
-            )
         self.save_hyperparameters(ignore=["model"])
+        _check_options(model, self.hparams)
         self.model = model
         self.loss = loss
         self.learning_rate = learning_rate
@@ -111,6 +106,7 @@ class ForecastTask(LightningModule):
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.scheduler_args = dict(scheduler_args or {})
+        self.fill = fill
         self.rollout_steps = rollout_steps
         self.report_steps = report_steps
         self.other_graph = other_graph
@@ -176,7 +172,8 @@ class ForecastTask(LightningModule):
         model: Any = self.model
         if self.averaged is not None and not self.training:
             model = self.averaged.module
-        x = scaler.transform(batch.x) * batch.mask.unsqueeze(-1)
+        x = scaler.transform(batch.x)
+        x = x * batch.mask.unsqueeze(-1) if self.fill == "mean" else fill_forward(x, batch.mask)
         past, future = batch.covariates.split([x.size(2), batch.covariates.size(2) - x.size(2)], 2)
         if past.size(-1):
             x = torch.cat([x, past.to(x.dtype).expand(x.size(0), -1, -1, -1)], dim=-1)
@@ -239,7 +236,7 @@ class ForecastTask(LightningModule):
         self.scores = {name: metric.compute().cpu() for name, metric in self._metrics("test")}
         for name, errors in self.scores.items():
             for step in self.report_steps or quarter_half_all(len(errors)):
-                self.log(f"test/{name}_step_{step}", errors[step - 1].float())
+                self.log(f"test/{name}_step_{step}", errors[step - 1].float(), sync_dist=True)
 
     def _metrics(self, part: str) -> list[tuple[str, Any]]:
         return list(self.metrics[part].items())  # type: ignore[operator]
@@ -256,7 +253,8 @@ class ForecastTask(LightningModule):
     def _log_scores(self, part: str) -> None:
         for name, metric in self._metrics(part):
             # the metric has gathered all processes already
-            self.log(f"{part}/{name}", metric.overall().float(), prog_bar=name == "mae")
+            value = metric.overall().float()
+            self.log(f"{part}/{name}", value, prog_bar=name == "mae", sync_dist=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         r"""Optimizer and, if one is set, scheduler of the trained weights."""
@@ -324,7 +322,37 @@ class ForecastTask(LightningModule):
         return "the checkpoint" if path is None else f"checkpoint {path}"
 
 
-def _one_of(name: str, value: str, known: dict[str, Any]) -> None:
+def fill_forward(x: Tensor, mask: Tensor) -> Tensor:
+    r"""Replaces unobserved entries by the last observed one before them, or by zero.
+
+    Args:
+        x: Standardised readings.
+        mask: True where observed.
+
+    Shapes:
+        - **x**: :math:`(N, B, T, C)`
+        - **mask**: :math:`(N, B, T)`
+        - **output**: :math:`(N, B, T, C)`
+    """
+    step = torch.arange(x.size(2), device=x.device).expand_as(mask)
+    last = torch.where(mask, step, -1).cummax(dim=2).values.unsqueeze(-1)
+    return x.gather(2, last.clamp(min=0).expand_as(x)) * (last >= 0)
+
+
+def _check_options(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
+    _one_of("loss", options["loss"], LOSSES)
+    _one_of("optimizer", options["optimizer"], OPTIMIZERS)
+    _one_of("fill", options["fill"], ("mean", "last"))
+    if options["scheduler"] is not None:
+        _one_of("scheduler", options["scheduler"], SCHEDULERS)
+    average = options["average"]
+    if average is not None and not 0 < average < 1:
+        raise ValueError(f"average must be between 0 and 1, got {average}")
+    if options["rollout_steps"] is not None and not hasattr(model, "rollout"):
+        raise ValueError(f"rollout_steps needs a model with rollout, got {type(model).__name__}")
+
+
+def _one_of(name: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
 
