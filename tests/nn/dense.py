@@ -67,7 +67,7 @@ def with_dense_convs(module, graph):
 
 def temporal_conv(layer, x, graph=None):
     """One tap at a time."""
-    steps, reach = x.size(-2), layer.receptive_field - 1
+    reach = layer.receptive_field - 1
     before = {
         "valid": 0,
         "causal": reach,
@@ -75,7 +75,7 @@ def temporal_conv(layer, x, graph=None):
     }[layer.padding]
     after = 0 if layer.padding == "valid" else reach - before
     padded = nn.functional.pad(x, (0, 0, before, after))
-    newest = reach if layer.padding == "valid" else before
+    residual = before if layer.padding == "same" else reach
     count = (padded.size(-2) - reach - 1) // layer.stride + 1
     outs = []
     for t in range(count):
@@ -85,13 +85,11 @@ def temporal_conv(layer, x, graph=None):
             out = out + padded[..., first + tap * layer.dilation, :] @ layer.weight[..., tap].t()
         value, gate = out[..., : layer.out_channels], out[..., layer.out_channels :]
         if layer.residual:
-            position = first + (newest if layer.padding != "causal" else reach)
-            own = padded[..., position, :]
+            own = padded[..., first + residual, :]
             if layer.align is not None:
                 own = own @ layer.align.t()
             value = value + nn.functional.pad(own, (0, layer.out_channels - own.size(-1)))
         if layer.gate == "gtu":
             value = torch.tanh(value)
         outs.append(value * torch.sigmoid(gate) if layer.gate else value)
-    assert steps >= 1
     return torch.stack(outs, dim=-2)

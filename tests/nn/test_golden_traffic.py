@@ -129,9 +129,9 @@ def test_parameter_counts():
     for num_nodes, count in ((228, 333_604), (1_026, 845_122)):
         model = TrafficSTGCN(1, 1, horizon=1, variant="authors", norm="node", num_nodes=num_nodes)
         assert sum(p.numel() for p in model.parameters()) == count
-    # The re-implementation has 255,361, of which 16,992 belong to alignments that are never used
-    # and 80 to alignment biases that the convolution's own bias makes redundant.
+    # The re-implementation has 255,361, of which 14,784 belong to alignments that are never used.
     model = TrafficSTGCN(1, 1, horizon=1, variant="pytorch", norm="node", num_nodes=228)
+    assert sum(p.numel() for p in model.parameters()) == 255_361 - 14_784
     norms = sum(p.numel() for n, p in model.named_parameters() if "norm" in n)
     assert norms == 116_736
 

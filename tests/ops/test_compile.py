@@ -87,6 +87,29 @@ def test_number_of_nodes_is_needed_in_compiled_code():
         sort(torch.tensor([[0], [1]]))
 
 
+@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("value", [-1, 3, 10])
+@pytest.mark.parametrize("row", ["source", "target", "label"])
+def test_values_out_of_range_raise_in_compiled_code(row, value, dynamic):
+    graph = random_graph(10, 30)
+    x, weight, _ = operands(graph, "target", (4,))
+    compiled = torch.compile(from_tensors, fullgraph=True, backend="aot_eager", dynamic=dynamic)
+    leaf = x.requires_grad_()
+    expected = dense_spmm(graph, x, weight, "target")
+    torch.testing.assert_close(compiled(*graph[:2], leaf, weight), expected)
+    edge_index, edge_type = graph.edge_index.clone(), graph.edge_type.clone()
+    places = {"source": edge_index[0], "target": edge_index[1], "label": edge_type}
+    places[row][7] = value
+    if row != "label" and value == 3:  # node 3 exists, label 3 does not
+        compiled(edge_index, edge_type, leaf, weight)
+        return
+    message = {
+        "label": r"edge_type: expected labels in \[0, num_partitions\)",
+    }.get(row, r"edge_index: expected node numbers in \[0, num_nodes\)")
+    with pytest.raises(RuntimeError, match=message):
+        compiled(edge_index, edge_type, leaf, weight)
+
+
 def test_autocast_compiles():
     graph = random_graph(6, 17)
     adjacency = graph.adjacency()

@@ -144,11 +144,16 @@ def test_half_precision(dtype, tolerance, backend):
         assert error < tolerance
 
 
-def test_bag_sums_in_single_precision():
-    # 4,096 equal addends: a running sum in bfloat16 would stop at 256.
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["auto", *BACKENDS])
+def test_sums_in_single_precision(name, dtype, weighted):
+    if name == "torch_scatter":
+        pytest.importorskip("torch_scatter")
+    # 4,096 equal addends: a running sum would stop at 256 in bfloat16, at 2,048 in float16.
     graph = random_graph(1, 4096, num_partitions=1)
-    x = torch.ones(1, 8, dtype=torch.bfloat16)
-    out = spmm(graph.adjacency(), x, backend="embedding_bag")
+    x, weight = torch.ones(1, 8, dtype=dtype), torch.ones(4096, dtype=dtype)
+    out = spmm(graph.adjacency(), x, weight if weighted else None, backend=name)
     assert torch.equal(out, torch.full_like(out, 4096))
 
 

@@ -110,10 +110,10 @@ class SimulatedTraffic(InMemoryDataset):
         seed: int = 0,
         start: str = "2024-01-06",
         *,
-        demand: float = 1.15,
+        demand: float = 1.05,
         noise: float = 0.02,
         dropout: float = 0.03,
-        incidents_per_day: float = 20.0,
+        incidents_per_day: float = 40.0,
         transform: Callable | None = None,
     ) -> None:
         super().__init__(None, transform)
@@ -254,7 +254,7 @@ def _roads(network: nx.DiGraph, rng: np.random.Generator) -> _Roads:
         if after != tail
     ]
     source, target = np.array(turns, dtype=np.int64).reshape(-1, 2).T
-    attraction = lanes[target] * rng.lognormal(0.0, 0.4, len(turns))
+    attraction = lanes[target] ** 2 * rng.lognormal(0.0, 0.4, len(turns))
     total = np.bincount(source, attraction, minlength=len(length))
     fraction = (1.0 - TRIP_END) * attraction / total[source]
     return _Roads(length, lanes, speed, source, target, fraction)
@@ -311,9 +311,9 @@ def _bell(hour: np.ndarray, centre: np.ndarray | float, width: float) -> np.ndar
 
 
 def _drift(num_steps: int, links: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise [T, L] of standard deviation 0.3 that is forgotten in an hour."""
+    """Noise [T, L] of standard deviation 0.2 that is forgotten in an hour."""
     keep = np.exp(-1.0 / PER_HOUR)
-    drift = rng.normal(0.0, 0.3, (num_steps, links))
+    drift = rng.normal(0.0, 0.2, (num_steps, links))
     drift[1:] *= np.sqrt(1.0 - keep**2)
     for t in range(1, num_steps):
         drift[t] += keep * drift[t - 1]

@@ -72,7 +72,8 @@ class Adjacency(NamedTuple):
         r"""Validate and sort the edges of a graph.
 
         Unsorted, parallel and no edges at all are fine. The tensors are copied. In compiled
-        code the ranges of the values are not checked.
+        code a value out of range is a :class:`RuntimeError` that names the argument alone; in
+        exported code the ranges of the values are not checked.
 
         Args:
             edge_index (Tensor or EdgeIndex): The edges, sources in row 0, targets in row 1.
@@ -156,6 +157,8 @@ def _check_edges(edge_index: Tensor, num_nodes: int | None) -> int:
     if values_are_known():
         for name, nodes in zip(("source", "target"), edge_index, strict=True):
             _check_range("edge_index", nodes, num_nodes, name, "node numbers")
+    else:
+        _assert_range("edge_index", edge_index, num_nodes, "node numbers in [0, num_nodes)")
     return num_nodes
 
 
@@ -181,6 +184,8 @@ def _check_labels(edge_type: Tensor | None, edge_index: Tensor, num_partitions: 
         )
     if values_are_known():
         _check_range("edge_type", edge_type, num_partitions, "label", "labels")
+    else:
+        _assert_range("edge_type", edge_type, num_partitions, "labels in [0, num_partitions)")
 
 
 def _check_long(name: str, tensor: Tensor) -> None:
@@ -201,6 +206,14 @@ def _check_range(argument: str, values: Tensor, stop: int, role: str, what: str)
         f"{argument}: expected {what} in [0, {stop}), "
         f"but edge {edge} has {role} {int(values[edge])}"
     )
+
+
+def _assert_range(argument: str, values: Tensor, stop: int, expected: str) -> None:
+    # The kernels check no bounds. Compiled code may not wait for a value, so that the message
+    # cannot tell it; exported programs stay free of assertions, which not all runtimes know.
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        inside = ((values >= 0) & (values < stop)).all()
+        torch._assert_async(inside, f"{argument}: expected {expected}, but an edge has another")
 
 
 def _sort(rows: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:

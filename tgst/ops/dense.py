@@ -20,13 +20,14 @@ def spmm(
     out_order: Tensor,
 ) -> Tensor:
     """Scatter the edges into ``[rows_out, rows_in]`` (parallel edges add up) and multiply."""
-    if weight is None:
-        weight = x.new_ones(source.shape[0])
-    matrix = x.new_zeros((in_ptr.shape[0] - 1, x.shape[0]))
-    matrix.index_put_((target, source), weight, accumulate=True)
+    # A running sum in half precision stalls: 256 + 1 is 256 in bfloat16.
+    dtype = torch.float32 if x.dtype.itemsize < 4 else x.dtype
+    values = x.new_ones(source.shape[0], dtype=dtype) if weight is None else weight.to(dtype)
+    matrix = x.new_zeros((in_ptr.shape[0] - 1, x.shape[0]), dtype=dtype)
+    matrix.index_put_((target, source), values, accumulate=True)
     # The operator's dtype is settled by its caller; autocast must not change it in here.
     with torch.autocast(x.device.type, enabled=False):
-        return matrix @ x
+        return matrix.to(x.dtype) @ x
 
 
 def sddmm(

@@ -39,6 +39,10 @@ def spmm(
     ``"torch_scatter"`` and ``"reference"``), and gradients of any order exist. Under
     forward-mode differentiation, :mod:`torch.func` and ONNX export the plain formula runs.
 
+    A NaN or infinite feature reaches the targets of its node alone, except by the backend
+    ``"dense"``, which ``"auto"`` may take for a nearly full graph: there it spreads to all nodes,
+    as :math:`0 \cdot \infty` is NaN.
+
     Args:
         adjacency (Adjacency): The graph.
         x (torch.Tensor): The features, rows first.

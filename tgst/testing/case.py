@@ -86,6 +86,7 @@ class LayerCase:
         num_edges: Number of edges of the graph (layers with a parameter per edge need it).
         num_nodes: Number of nodes of the graph (layers with a parameter per node need it).
         exempt: Properties that the layer breaks by design, by name.
+        fixed_nodes: Whether the layer runs on graphs of :obj:`num_nodes` nodes alone.
     """
 
     build: Callable[[], torch.nn.Module]
@@ -100,6 +101,7 @@ class LayerCase:
     num_edges: int = 18
     num_nodes: int = 7
     exempt: frozenset[str] = field(default_factory=frozenset)
+    fixed_nodes: bool = False
 
     def layer(self, dtype: torch.dtype = torch.float64) -> torch.nn.Module:
         r"""Returns a new layer with random parameters, in evaluation mode."""

@@ -16,7 +16,9 @@ PROPERTIES: dict[str, Callable[[LayerCase], None]] = {
     "node_permutation": values.node_permutation,
     "edge_order": values.edge_order,
     "edge_weight_sensitivity": values.edge_weight_sensitivity,
+    "edge_label_sensitivity": values.edge_label_sensitivity,
     "parallel_edges": values.parallel_edges,
+    "empty": values.empty,
     "isolated_nodes": values.isolated_nodes,
     "time_order": values.time_order,
     "causality": values.causality,
@@ -33,16 +35,20 @@ PROPERTIES: dict[str, Callable[[LayerCase], None]] = {
 }
 
 # These say something about edges.
-_SPATIAL = {"edge_order", "edge_weight_sensitivity", "parallel_edges"}
+_SPATIAL = {"edge_order", "edge_weight_sensitivity", "edge_label_sensitivity", "parallel_edges"}
 
 
 def applies(case: LayerCase, name: str) -> bool:
     r"""Whether a property is claimed by the layer and can be checked on this machine."""
+    _known(case.exempt)
     if name in case.exempt or (name in _SPATIAL and not case.spatial):
         return False
-    if name == "causality":
-        return case.causal
-    return name != "cuda" or torch.cuda.is_available()
+    claimed = {
+        "causality": case.causal,
+        "edge_label_sensitivity": case.num_partitions > 1,
+        "cuda": torch.cuda.is_available(),
+    }
+    return claimed.get(name, True)
 
 
 def check_property(case: LayerCase, name: str) -> None:
@@ -56,8 +62,7 @@ def check_property(case: LayerCase, name: str) -> None:
         AssertionError: If the layer does not have the property.
         ValueError: If the name is unknown.
     """
-    if name not in PROPERTIES:
-        raise ValueError(f"name: expected one of {sorted(PROPERTIES)}, got {name!r}")
+    _known({name})
     PROPERTIES[name](case)
 
 
@@ -75,7 +80,16 @@ def check_properties(case: LayerCase, skip: Iterable[str] = ()) -> list[str]:
     Raises:
         AssertionError: If the layer lacks a property.
     """
-    names = [name for name in PROPERTIES if name not in set(skip) and applies(case, name)]
+    left_out = set(skip)
+    _known(left_out)
+    names = [name for name in PROPERTIES if name not in left_out and applies(case, name)]
     for name in names:
         check_property(case, name)
     return names
+
+
+def _known(names: Iterable[str]) -> None:
+    # A misspelt exemption would exempt nothing, or a property nobody meant.
+    unknown = sorted(set(names) - set(PROPERTIES))
+    if unknown:
+        raise ValueError(f"name: expected properties of {sorted(PROPERTIES)}, got {unknown}")

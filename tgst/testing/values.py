@@ -28,6 +28,7 @@ def batch_equivalence(case: LayerCase) -> None:
     layer, graph, x = case.layer(), case.graph(), case.features(2, 3)
     together = case.call(layer, x, graph)
     for i in range(2):
+        assert_same(together[:, i], case.call(layer, x[:, i], graph))
         for j in range(3):
             assert_same(together[:, i, j], case.call(layer, x[:, i, j], graph))
 
@@ -59,6 +60,27 @@ def edge_weight_sensitivity(case: LayerCase) -> None:
     change = case.call(layer, x, graph._replace(edge_weight=weight)) - case.call(layer, x, graph)
     for node in (1, 2):
         assert change[node].abs().max() > 1e-6, f"node {node} does not notice its edge's weight"
+
+
+def edge_label_sensitivity(case: LayerCase) -> None:
+    r"""Another label on an edge changes its target's output."""
+    layer, graph, x = case.layer(), case.graph(), case.features()
+    edge = int((graph.edge_index[1] == 1).nonzero()[0])
+    labels = graph.edge_type.clone()
+    labels[edge] = (labels[edge] + 1) % case.num_partitions
+    changed = case.call(layer, x, graph._replace(edge_type=labels))
+    change = (changed - case.call(layer, x, graph))[1].abs().max()
+    assert change > 1e-6, "the target does not notice its edge's label"
+
+
+def empty(case: LayerCase) -> None:
+    r"""No samples and no nodes give an empty output of the right shape."""
+    layer, graph = case.layer(), case.graph()
+    shape = case.call(layer, case.features(2), graph).shape
+    assert case.call(layer, case.features(0), graph).shape == (shape[0], 0, *shape[2:])
+    if not case.fixed_nodes:
+        nobody = graph.edges(torch.arange(0))._replace(num_nodes=0)
+        assert case.call(layer, case.features(2)[:0], nobody).shape == (0, *shape[1:])
 
 
 def parallel_edges(case: LayerCase) -> None:

@@ -7,6 +7,7 @@ import inspect
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch_geometric.nn import MessagePassing
 
 from tgst.nn.conv import PerStep
 from tgst.nn.norm import NodeLayerNorm
@@ -78,6 +79,12 @@ class TrafficBlock(torch.nn.Module):
         super().__init__()
         if align not in ("before", "beside"):
             raise ValueError(f"align: expected 'before' or 'beside', got {align!r}")
+        if isinstance(conv, MessagePassing) and conv.node_dim != 0:
+            # PyG's own layers take the last but one dimension, here time, for the nodes.
+            raise ValueError(
+                f"conv: expected a layer for [num_nodes, *, channels], got {conv}; wrap it in "
+                "tgst.nn.PerStep"
+            )
         first, spatial, second = channels
         self.spatial_channels = spatial
         self.gates = tuple(gates)
@@ -91,7 +98,7 @@ class TrafficBlock(torch.nn.Module):
         self.conv = conv
         self.temporal2 = _temporal(spatial, second, kernel_size, gates[1])
         self.norm = make_norm(norm, second, num_nodes, eps)
-        self._edge_arguments = _edge_arguments(conv)
+        self.edge_arguments = _edge_arguments(conv)
 
     def reset_parameters(self):
         r"""Draws new weights."""
@@ -109,7 +116,7 @@ class TrafficBlock(torch.nn.Module):
         r"""Runs the block; see the class for shapes."""
         x = _activate(self.temporal1(x), self.gates[0])
         given = {"edge_type": edge_type, "edge_weight": edge_weight}
-        edges = {name: given[name] for name in self._edge_arguments}
+        edges = {name: given[name] for name in self.edge_arguments}
         aligned = self._align(x)
         x = self.conv(aligned if self.align_mode == "before" else x, edge_index, **edges)
         x = F.relu(x + aligned)

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from tgst.ops import Adjacency
+from tgst.ops.backends import check_backend
+
+__all__ = ["check_backend", "check_edge_weight", "check_features", "edge_tensors", "flat_rows"]
 
 
 def check_features(x: Tensor, channels: int) -> None:
@@ -17,6 +20,28 @@ def check_features(x: Tensor, channels: int) -> None:
         )
     if x.layout != torch.strided or not x.is_floating_point():
         raise ValueError(f"x: expected a dense float tensor, got {x.layout} {x.dtype}")
+
+
+def flat_rows(x: Tensor) -> Tensor:
+    r"""Returns :math:`(N, *, C)` as :math:`(N, L, C)`, also where a size is zero."""
+    return x.reshape(x.size(0), x.shape[1:-1].numel(), x.size(-1))
+
+
+def check_edge_weight(edge_weight: Tensor | None, x: Tensor, num_edges: int) -> None:
+    r"""Raises unless :obj:`edge_weight` is :obj:`None` or one number per edge in x's dtype.
+
+    Autocast may change the dtype of either side; it alone casts.
+    """
+    if edge_weight is None:
+        return
+    if edge_weight.shape != (num_edges,):
+        raise ValueError(
+            f"edge_weight: expected shape [{num_edges}] (one number per edge), "
+            f"got {list(edge_weight.shape)}"
+        )
+    autocast = torch.is_autocast_enabled(x.device.type) and edge_weight.is_floating_point()
+    if edge_weight.dtype != x.dtype and not autocast:
+        raise TypeError(f"edge_weight: expected dtype {x.dtype} as x, got {edge_weight.dtype}")
 
 
 def edge_tensors(edge_index, edge_type: Tensor | None = None) -> tuple[Tensor, Tensor | None]:

@@ -2,13 +2,21 @@ r"""The Chebyshev spectral graph convolution on node-first time series."""
 
 from __future__ import annotations
 
+import operator
+
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn.inits import glorot, zeros
 
 from tgst import ops
-from tgst.nn.conv.arguments import check_features, edge_tensors
+from tgst.nn.conv.arguments import (
+    check_backend,
+    check_edge_weight,
+    check_features,
+    edge_tensors,
+    flat_rows,
+)
 from tgst.nn.conv.sparse_conv import SparseConv
 
 
@@ -63,8 +71,9 @@ class ChebConv(SparseConv):
         backend: str = "auto",
         **kwargs,
     ):
-        if K < 1:
+        if operator.index(K) < 1:
             raise ValueError(f"K: expected at least 1 Chebyshev polynomial, got {K}")
+        check_backend(backend)
         super().__init__(**kwargs)
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -86,11 +95,12 @@ class ChebConv(SparseConv):
         r"""Runs the convolution; see the class for shapes."""
         check_features(x, self.in_channels)
         num_nodes, lead = x.size(0), x.shape[1:-1]
-        product = self._product(edge_index, edge_weight, num_nodes)
-        previous, current = None, x.reshape(num_nodes, -1, self.in_channels)
+        product = self._product(edge_index, edge_weight, x)
+        previous, current = None, flat_rows(x)
         out = current.reshape(-1, self.in_channels) @ self.weight[0]
         if self.bias is not None:
-            out = out + self.bias
+            # In the dtype of the product: under autocast the output is as narrow.
+            out = out + self.bias.to(out.dtype)
         for weight in self.weight[1:]:
             following = product(current)
             if previous is not None:
@@ -99,13 +109,14 @@ class ChebConv(SparseConv):
             out = torch.addmm(out, current.reshape(-1, self.in_channels), weight)
         return out.view(num_nodes, *lead, self.out_channels)
 
-    def _product(self, edge_index, edge_weight: Tensor | None, num_nodes: int):
+    def _product(self, edge_index, edge_weight: Tensor | None, x: Tensor):
         # Multiplication with the scaled Laplacian, fused unless somebody watches the messages.
+        num_nodes = x.size(0)
+        adjacency = ops.as_adjacency(edge_index, None, num_nodes)
+        check_edge_weight(edge_weight, x, adjacency.num_edges)
         if not self._observed():
-            adjacency = ops.as_adjacency(edge_index, None, num_nodes)
             return lambda x: ops.spmm(adjacency, x, edge_weight, backend=self.backend)
         edge_index, _ = edge_tensors(edge_index)
-        ops.as_adjacency(edge_index, None, num_nodes)  # validates
         return lambda x: self._propagate_sum(edge_index, x, edge_weight, num_nodes)
 
     def __repr__(self) -> str:

@@ -10,7 +10,13 @@ from torch.nn import Parameter
 from torch_geometric.nn.inits import glorot, zeros
 
 from tgst import ops
-from tgst.nn.conv.arguments import check_features, edge_tensors
+from tgst.nn.conv.arguments import (
+    check_backend,
+    check_edge_weight,
+    check_features,
+    edge_tensors,
+    flat_rows,
+)
 from tgst.nn.conv.sparse_conv import SparseConv
 
 
@@ -71,8 +77,9 @@ class PartitionConv(SparseConv):
         backend: str = "auto",
         **kwargs,
     ):
-        if bias not in (True, False, "message"):
+        if bias != "message" and not isinstance(bias, bool):
             raise ValueError(f"bias: expected True, False or 'message', got {bias!r}")
+        check_backend(backend)
         if isinstance(num_partitions, Tensor):
             raise TypeError("num_partitions: expected an int (of the transform), got a tensor")
         super().__init__(**kwargs)
@@ -107,11 +114,12 @@ class PartitionConv(SparseConv):
     ) -> Tensor:
         r"""Runs the convolution; see the class for shapes."""
         check_features(x, self.in_channels)
-        if self._observed():
-            return self._propagate_path(x, edge_index, edge_type, edge_weight)
         num_nodes, lead = x.size(0), x.shape[1:-1]
         adjacency = ops.as_adjacency(edge_index, edge_type, num_nodes, self.num_partitions)
-        flat = x.reshape(num_nodes, -1, self.in_channels)
+        check_edge_weight(edge_weight, x, adjacency.num_edges)
+        if self._observed():
+            return self._propagate_path(x, edge_index, edge_type, edge_weight)
+        flat = flat_rows(x)
         # The sparse product runs on the narrower side of the dense one.
         if self.in_channels <= self.out_channels:
             out = self._aggregate_first(flat, adjacency, edge_weight)
@@ -130,14 +138,19 @@ class PartitionConv(SparseConv):
             ones = x.new_ones(num_nodes, 1)
             degree = ops.spmm(adjacency, ones, weight, fold="target", backend=self.backend)
             bias = degree.view(self.num_partitions, num_nodes).t() @ self.bias.to(degree.dtype)
-            out = out.view(num_nodes, steps, -1) + bias.unsqueeze(1)
+            out = out.view(num_nodes, steps, self.out_channels) + bias.unsqueeze(1)
         return out
 
     def _transform_first(self, x: Tensor, adjacency: ops.Adjacency, weight: Tensor | None):
         num_nodes, steps, _ = x.shape
-        hidden = self._transform(x).view(self.num_partitions * num_nodes, steps, -1)
+        rows = self.num_partitions * num_nodes
+        hidden = self._transform(x).view(rows, steps, self.out_channels)
         out = ops.spmm(adjacency, hidden, weight, fold="source", backend=self.backend)
-        return out + self.bias if self.bias_mode is True else out
+        return self._add_bias(out)
+
+    def _add_bias(self, out: Tensor) -> Tensor:
+        # In the dtype of the sum: under autocast the output is as narrow as its products.
+        return out + self.bias.to(out.dtype) if self.bias_mode is True else out
 
     def _transform(self, x: Tensor) -> Tensor:
         # K separate products and a stack: a broadcast product is up to 70 % slower.
@@ -151,15 +164,14 @@ class PartitionConv(SparseConv):
     def _propagate_path(self, x, edge_index, edge_type, edge_weight) -> Tensor:
         # One propagate over all edges in edge order, as explainers and hooks expect.
         edge_index, edge_type = edge_tensors(edge_index, edge_type)
-        ops.as_adjacency(edge_index, edge_type, x.size(0), self.num_partitions)  # validates
         num_nodes, lead = x.size(0), x.shape[1:-1]
-        hidden = self._transform(x).view(self.num_partitions * num_nodes, *lead, -1)
+        rows = self.num_partitions * num_nodes
+        hidden = self._transform(x).view(rows, *lead, self.out_channels)
         source = edge_index[0]
         if edge_type is not None:
             source = edge_type * num_nodes + source
-        rows = torch.stack([source, edge_index[1]])
-        out = self._propagate_sum(rows, hidden, edge_weight, num_nodes)
-        return out + self.bias if self.bias_mode is True else out
+        edges = torch.stack([source, edge_index[1]])
+        return self._add_bias(self._propagate_sum(edges, hidden, edge_weight, num_nodes))
 
     def __repr__(self) -> str:
         return (

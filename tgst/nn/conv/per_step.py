@@ -2,10 +2,12 @@ r"""Any PyG convolution, applied at every time step of node-first time series.""
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import Tensor
 
-from tgst.nn.conv.arguments import edge_tensors
+from tgst.nn.conv.arguments import edge_tensors, flat_rows
 
 # Messages of one call stay near this many rows: large enough to fill the machine, small enough
 # to stay in cache (processing all steps at once is 1.3 to 2.2 times slower).
@@ -54,6 +56,7 @@ class PerStep(torch.nn.Module):
         if steps_per_call is not None and steps_per_call < 1:
             raise ValueError(f"steps_per_call: expected at least 1, got {steps_per_call}")
         self.conv = conv
+        self._takes_labels = "edge_type" in inspect.signature(conv.forward).parameters
         self.steps_per_call = steps_per_call
 
     def reset_parameters(self):
@@ -64,7 +67,9 @@ class PerStep(torch.nn.Module):
         r"""Runs the convolution at every step; see the class for shapes."""
         if x.dim() < 2:
             raise ValueError(f"x: expected [num_nodes, *, channels], got {list(x.shape)}")
-        edge_index, _ = edge_tensors(edge_index)
+        edge_index, labels = edge_tensors(edge_index)
+        if labels is not None and not args and self._takes_labels:
+            kwargs["edge_type"] = labels  # an Adjacency brings its own
         num_edges = edge_index.size(1)
         for name, value in [*enumerate(args), *kwargs.items()]:
             if isinstance(value, Tensor) and value.shape[:1] != (num_edges,):
@@ -73,12 +78,13 @@ class PerStep(torch.nn.Module):
                     f"got shape {list(value.shape)}"
                 )
         num_nodes, lead = x.size(0), x.shape[1:-1]
-        flat = x.reshape(num_nodes, -1, x.size(-1))
+        flat = flat_rows(x)
         block = self.steps_per_call or max(1, _ROWS_PER_CALL // max(1, num_edges))
         outs = [
             self._union(part, edge_index, args, kwargs) for part in flat.split(block, dim=1)
         ]
-        return torch.cat(outs, dim=1).view(num_nodes, *lead, -1)
+        out = torch.cat(outs, dim=1)
+        return out.view(num_nodes, *lead, out.size(-1))
 
     def _union(self, x: Tensor, edge_index: Tensor, args, kwargs) -> Tensor:
         num_nodes, steps, channels = x.shape
@@ -96,7 +102,7 @@ class PerStep(torch.nn.Module):
             *map(repeat, args),
             **{name: repeat(value) for name, value in kwargs.items()},
         )
-        return out.view(num_nodes, steps, -1)
+        return out.view(num_nodes, steps, out.size(-1))
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.conv})"

@@ -9,6 +9,8 @@ from torch_geometric.typing import OptTensor
 
 # What MessagePassing calls around propagate, message and aggregate. The fused product has no
 # messages, so a layer that is being watched takes the propagate path.
+# A subclass that overrides one of these expects messages, too.
+_METHODS = ("message", "aggregate", "update")
 _HOOKS = (
     "_propagate_forward_pre_hooks",
     "_propagate_forward_hooks",
@@ -17,6 +19,10 @@ _HOOKS = (
     "_aggregate_forward_pre_hooks",
     "_aggregate_forward_hooks",
 )
+
+
+# What the fused product does, and cannot do otherwise.
+_FIXED = {"aggr": "add", "flow": "source_to_target", "node_dim": 0, "decomposed_layers": 1}
 
 
 class SparseConv(MessagePassing):
@@ -36,7 +42,7 @@ class SparseConv(MessagePassing):
 
     def __init__(self, **kwargs):
         name = self.__class__.__name__
-        for key, only in (("aggr", "add"), ("flow", "source_to_target"), ("node_dim", 0)):
+        for key, only in _FIXED.items():
             if kwargs.setdefault(key, only) != only:
                 raise ValueError(f"{key}: {name} expects {only!r}, got {kwargs[key]!r}")
         super().__init__(**kwargs)
@@ -48,7 +54,8 @@ class SparseConv(MessagePassing):
                 f"{self.__class__.__name__}: message passing hooks do not run in compiled code; "
                 "remove the hooks or call the layer outside torch.compile"
             )
-        return bool(self.explain) or hooked or type(self).message is not SparseConv.message
+        own = any(getattr(type(self), name) is not getattr(SparseConv, name) for name in _METHODS)
+        return bool(self.explain) or hooked or own
 
     def _propagate_sum(
         self, edge_index: Tensor, x: Tensor, edge_weight: Tensor | None, num_targets: int

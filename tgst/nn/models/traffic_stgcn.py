@@ -13,7 +13,7 @@ from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv
 from tgst.nn.models.traffic_head import TrafficHead
 
 # What differs between the paper, the authors' released code and the widely used PyTorch
-# re-implementation; docs/traffic.md states where each comes from.
+# re-implementation; docs/traffic.rst states where each comes from.
 _VARIANTS: dict[str, dict] = {
     "paper": {
         "channels": ((64, 16, 64), (64, 16, 64)),
@@ -66,7 +66,8 @@ class TrafficSTGCN(torch.nn.Module):
         history (int, optional): Number of input steps. (default: :obj:`12`)
         horizon (int, optional): Number of predicted steps. (default: :obj:`12`)
         kernel (str, optional): Graph convolution :obj:`"cheb"`, :obj:`"first_order"` or
-            :obj:`"partition"`. (default: :obj:`"cheb"`)
+            :obj:`"partition"`. The first two have one weight matrix per order and refuse labels
+            other than zero. (default: :obj:`"cheb"`)
         K (int, optional): Number of Chebyshev polynomials. (default: :obj:`3`)
         num_partitions (int, optional): Number of labels for :obj:`kernel="partition"`.
             (default: :obj:`1`)
@@ -132,13 +133,17 @@ class TrafficSTGCN(torch.nn.Module):
         backend: str = "auto",
     ):
         super().__init__()
-        if variant not in _VARIANTS:
-            raise ValueError(f"variant: expected one of {sorted(_VARIANTS)}, got {variant!r}")
-        if kernel not in ("cheb", "first_order", "partition"):
+        plan = _plan(variant, channels)
+        if min(horizon, in_channels, out_channels) < 1:
             raise ValueError(
-                f"kernel: expected 'cheb', 'first_order' or 'partition', got {kernel!r}"
+                "horizon, in_channels, out_channels: expected at least 1, got "
+                f"{(horizon, in_channels, out_channels)}"
             )
-        plan = _VARIANTS[variant]
+        if residual and out_channels > in_channels:
+            raise ValueError(
+                f"out_channels: residual=True corrects input channels, expected at most "
+                f"{in_channels} (in_channels), got {out_channels}"
+            )
         self.in_channels, self.out_channels = in_channels, out_channels
         self.history, self.horizon = history, horizon
         self.kernel, self.variant, self.residual = kernel, variant, residual
@@ -146,41 +151,22 @@ class TrafficSTGCN(torch.nn.Module):
         self._own_kernel = conv is None
         if conv is None:
             conv = _kernel(kernel, K, num_partitions, backend)
-        widths = [tuple(block) for block in channels or plan["channels"]]
-        steps = _remaining_steps(history, kernel_size, len(widths))
         shared = {"norm": norm, "num_nodes": num_nodes, "eps": plan["eps"], "dropout": dropout}
-        gates = (gate, gate if plan["second_gate"] == "same" else plan["second_gate"])
-        self.blocks = torch.nn.ModuleList()
-        width = in_channels
-        for first, spatial, second in widths:
-            spatial_in = spatial if plan["align"] == "before" else first
-            self.blocks.append(
-                TrafficBlock(
-                    width,
-                    (first, spatial, second),
-                    conv(spatial_in, spatial),
-                    kernel_size,
-                    gates,
-                    plan["align"],
-                    **shared,
-                )
-            )
-            width = second
+        self.blocks = _blocks(in_channels, plan, conv, kernel_size, gate, shared)
+        width = plan["channels"][-1][-1]
         hidden_width = width if plan["head"]["width"] == "last" else plan["head"]["width"]
         self.head = TrafficHead(
             width,
             head_channels or hidden_width,
             horizon * out_channels,
-            steps,
+            _remaining_steps(history, kernel_size, len(self.blocks)),
             gate,
             plan["head"]["hidden"],
             **shared,
         )
         self.edge_importance = None
         if edge_importance:
-            if num_edges is None:
-                raise ValueError("num_edges: edge_importance=True needs the number of edges")
-            self.edge_importance = EdgeImportance(num_edges, num_layers=len(widths))
+            self.edge_importance = _importance(num_edges, self.blocks)
 
     def reset_parameters(self):
         r"""Draws new weights."""
@@ -201,8 +187,7 @@ class TrafficSTGCN(torch.nn.Module):
         graph: Tensor | ops.Adjacency = edge_index
         if self._own_kernel:
             # Sorted once for all blocks, also where a compiled graph would sort for each.
-            labels = edge_type if self.kernel == "partition" else None
-            graph = ops.as_adjacency(edge_index, labels, x.size(0), self.num_partitions)
+            graph = ops.as_adjacency(edge_index, edge_type, x.size(0), self.num_partitions)
             edge_type = None  # an Adjacency carries the labels
         hidden = x
         for layer, block in enumerate(self.blocks):
@@ -248,13 +233,14 @@ class TrafficSTGCN(torch.nn.Module):
         """
         if self.horizon != 1:
             raise ValueError(f"horizon: rollout needs a model with horizon=1, got {self.horizon}")
+        self._check(x)
         extra = self.in_channels - self.out_channels
-        given = () if covariates is None else covariates.shape[-2:]
-        if extra and given != (steps, extra):
+        if extra < 0 or steps < 1:
             raise ValueError(
-                f"covariates: expected {steps} future steps of {extra} input channels beyond "
-                f"the predicted ones, got {list(given)}"
+                f"steps, out_channels: rollout needs steps >= 1 and at most in_channels="
+                f"{self.in_channels} predicted channels, got {steps} and {self.out_channels}"
             )
+        self._check_covariates(covariates, x, (steps, extra))
         outs = []
         for step in range(steps):
             out = self(x, edge_index, edge_type, edge_weight, e_id)
@@ -265,6 +251,26 @@ class TrafficSTGCN(torch.nn.Module):
             x = torch.cat([x[..., 1:, :], out], dim=-2)
         return torch.cat(outs, dim=-2)
 
+    def _check_covariates(self, covariates: Tensor | None, x: Tensor, ends: tuple[int, int]):
+        steps, extra = ends
+        if covariates is None:
+            fits = not extra
+        else:
+            leads = zip(covariates.shape[:-2], x.shape[:-2], strict=False)
+            fits = (
+                bool(extra)
+                and covariates.dim() == x.dim()
+                and covariates.shape[-2:] == ends
+                and all(own in (1, size) for own, size in leads)
+            )
+        if not fits:
+            given = None if covariates is None else list(covariates.shape)
+            wanted = [*x.shape[:-2], steps, extra] if extra else None
+            raise ValueError(
+                f"covariates: expected {steps} future steps of {extra} input channels beyond "
+                f"the predicted ones, {wanted} (1 where they are shared), got {given}"
+            )
+
     def _check(self, x: Tensor) -> None:
         if x.dim() < 3 or x.shape[-2:] != (self.history, self.in_channels):
             raise ValueError(
@@ -273,12 +279,50 @@ class TrafficSTGCN(torch.nn.Module):
             )
 
 
+def _plan(variant: str, channels: Sequence[Sequence[int]] | None) -> dict:
+    if variant not in _VARIANTS:
+        raise ValueError(f"variant: expected one of {sorted(_VARIANTS)}, got {variant!r}")
+    widths = [tuple(block) for block in channels or _VARIANTS[variant]["channels"]]
+    if any(len(block) != 3 for block in widths):
+        raise ValueError(
+            "channels: expected three widths per block (temporal, spatial, temporal), "
+            f"got {widths}"
+        )
+    return {**_VARIANTS[variant], "channels": widths}
+
+
+def _blocks(in_channels: int, plan: dict, conv, kernel_size: int, gate: str, shared: dict):
+    gates = (gate, gate if plan["second_gate"] == "same" else plan["second_gate"])
+    blocks = torch.nn.ModuleList()
+    for first, spatial, second in plan["channels"]:
+        convolution = conv(spatial if plan["align"] == "before" else first, spatial)
+        widths = (first, spatial, second)
+        blocks.append(
+            TrafficBlock(
+                in_channels, widths, convolution, kernel_size, gates, plan["align"], **shared
+            )
+        )
+        in_channels = second
+    return blocks
+
+
 def _kernel(kernel: str, K: int, num_partitions: int, backend: str):
-    return {
+    kernels = {
         "cheb": lambda i, o: ChebConv(i, o, K, backend=backend),
         "first_order": lambda i, o: PartitionConv(i, o, backend=backend),
         "partition": lambda i, o: PartitionConv(i, o, num_partitions, backend=backend),
-    }[kernel]
+    }
+    if kernel not in kernels:
+        raise ValueError(f"kernel: expected 'cheb', 'first_order' or 'partition', got {kernel!r}")
+    return kernels[kernel]
+
+
+def _importance(num_edges: int | None, blocks: torch.nn.ModuleList) -> EdgeImportance:
+    if num_edges is None:
+        raise ValueError("num_edges: edge_importance=True needs the number of edges")
+    if not all("edge_weight" in block.edge_arguments for block in blocks):  # type: ignore
+        raise ValueError("edge_importance: expected a conv that takes edge_weight, got one without")
+    return EdgeImportance(num_edges, num_layers=len(blocks))
 
 
 def _remaining_steps(history: int, kernel_size: int, num_blocks: int) -> int:

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 
+from tgst.nn.conv.arguments import flat_rows
+
 
 class NodeLayerNorm(torch.nn.Module):
     r"""Layer normalisation over nodes and channels, as in `STGCN
@@ -59,10 +61,10 @@ class NodeLayerNorm(torch.nn.Module):
             )
         # Two copies cost less than any formulation without them. Flat rows: torch.compile
         # assumes wrong strides for the gradient of a normalisation over two dimensions.
-        rows = x.reshape(self.num_nodes, -1, self.channels).transpose(0, 1).flatten(1)
+        rows = flat_rows(x).transpose(0, 1).flatten(1)
         weight, bias = self.weight.flatten(), self.bias.flatten()
         rows = F.layer_norm(rows, (rows.size(1),), weight, bias, self.eps)
-        return rows.view(-1, *shape).transpose(0, 1).reshape(x.shape)
+        return rows.view(rows.size(0), *shape).transpose(0, 1).reshape(x.shape)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.num_nodes}, {self.channels}, eps={self.eps})"

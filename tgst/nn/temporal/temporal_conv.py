@@ -123,12 +123,12 @@ class TemporalConv(torch.nn.Module):
                 f"x: expected at least {self.receptive_field} time steps (kernel_size="
                 f"{self.kernel_size}, dilation={self.dilation}), got {steps}"
             )
-        x = x.reshape(-1, steps, self.in_channels)
+        x = x.reshape(lead.numel(), steps, self.in_channels)
         if self.padding == "valid" and steps == self.receptive_field == self.kernel_size:
             out = self._linear(x)
         else:
             out = self._convolve(x)
-        return self._gate(out).view(*lead, -1, self.out_channels)
+        return self._gate(out).view(*lead, out.size(1), self.out_channels)
 
     def _kernel(self) -> Tensor:
         # The residual is one of the convolution's own inputs, so it is folded into that tap of
@@ -147,7 +147,7 @@ class TemporalConv(torch.nn.Module):
     def _linear(self, x: Tensor) -> Tensor:
         # The kernel covers all steps: a matrix product on a free view, 3x faster.
         weight = self._kernel().transpose(1, 2).flatten(1)
-        return F.linear(x.reshape(x.size(0), 1, -1), weight, self.bias)
+        return F.linear(x.flatten(1).unsqueeze(1), weight, self.bias)
 
     def _convolve(self, x: Tensor) -> Tensor:
         # Time lies in the W dimension of a channels-last image: no copy in, none out.
