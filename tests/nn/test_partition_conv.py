@@ -172,13 +172,13 @@ def test_bad_input_names_the_culprit(graph):
         "x: expected": {"x": x[..., :3]},
         "edge_index": {"edge_index": graph.edge_index + 3},
         "edge_type": {"edge_type": graph.edge_type + 1},
-        "edge_weight|weight": {"edge_weight": graph.edge_weight[:-1]},
+        "edge_weight: expected": {"edge_weight": graph.edge_weight[:-1]},
     }
     good = {"x": x, **{k: getattr(graph, k) for k in ("edge_index", "edge_type", "edge_weight")}}
     for message, change in bad.items():
-        with pytest.raises((ValueError, IndexError), match=message):
+        with pytest.raises(ValueError, match=message):
             conv(**{**good, **change})
-    with pytest.raises((ValueError, IndexError), match="edge_type"):
+    with pytest.raises(ValueError, match="edge_type"):
         conv(x, graph.edge_index, graph.edge_type[:-1], graph.edge_weight)
     with pytest.raises(ValueError, match="x: expected a dense float tensor"):
         conv(torch.ones(7, 4, dtype=torch.long), graph.edge_index, graph.edge_type)
