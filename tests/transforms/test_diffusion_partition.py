@@ -56,6 +56,10 @@ def test_parallel_edges_stay_parallel_and_share() -> None:
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match=r"max_steps: expected a number >= 1, got 0"):
         DiffusionPartition(max_steps=0)
+    with pytest.raises(TypeError, match=r"max_steps: expected an int, got tensor\(2\) \(Tensor\)"):
+        DiffusionPartition(torch.tensor(2))
+    with pytest.raises(TypeError, match=r"max_steps: expected an int, got 2\.0 \(float\)"):
+        DiffusionPartition(2.0)
     with pytest.raises(ValueError, match=r'walk: expected "paper" or "authors", got "?\'?lazy'):
         DiffusionPartition(walk="lazy")
     assert DiffusionPartition(max_steps=3).num_partitions == 7

@@ -11,6 +11,7 @@ from torch_geometric.data import Batch, Data, HeteroData
 from tgst.transforms.edges import (
     checked_edge_values,
     checked_graph,
+    checked_int,
     edge_strength,
     replace_edges,
 )
@@ -64,6 +65,27 @@ def test_checked_edge_values_errors(values: object, message: str) -> None:
     data = Data(edge_index=EDGES, edge_length=values)
     with pytest.raises(ValueError, match=message):
         checked_edge_values(data, "edge_length", EDGES)
+
+
+def test_checked_int() -> None:
+    for value in (3, np.int64(3), np.uint8(3)):
+        assert type(checked_int("max_hop", value)) is int
+        assert checked_int("max_hop", value) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (3.0, r"3\.0 \(float\)"),
+        (True, r"True \(bool\)"),
+        (torch.tensor(3), r"tensor\(3\) \(Tensor\)"),
+        ("3", r"'3' \(str\)"),
+        (None, r"None \(NoneType\)"),
+    ],
+)
+def test_checked_int_errors(value: object, came: str) -> None:
+    with pytest.raises(TypeError, match=f"max_hop: expected an int, got {came}"):
+        checked_int("max_hop", value)
 
 
 def test_edge_strength_is_one_in_the_dtype_of_x() -> None:

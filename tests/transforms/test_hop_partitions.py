@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import networkx as nx
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -81,6 +82,11 @@ def test_bad_arguments(transform: type) -> None:
         transform(max_hop=2, dilation=3)
     with pytest.raises(ValueError, match=r"dilation: expected a number in 1\.\.max_hop=2, got 0"):
         transform(max_hop=2, dilation=0)
+    with pytest.raises(TypeError, match=r"max_hop: expected an int, got 1\.5 \(float\)"):
+        transform(max_hop=1.5)
+    with pytest.raises(TypeError, match=r"dilation: expected an int, got tensor\(2\) \(Tensor\)"):
+        transform(max_hop=2, dilation=torch.tensor(2))
+    assert repr(transform(np.int64(2), np.int64(2))) == repr(transform(2, 2))
 
 
 def test_number_of_partitions() -> None:

@@ -160,6 +160,36 @@ def test_iterative_eigenvalue_equals_the_dense_one() -> None:
     assert torch.equal(ScaledLaplacian()(data).edge_weight, out.edge_weight)
 
 
+def _cycle(num_nodes: int, closed: bool) -> Data:
+    nodes = torch.arange(num_nodes)
+    edge_index = torch.stack([nodes, nodes.roll(-1)])[:, : num_nodes if closed else -1]
+    data = Data(edge_index=torch.cat([edge_index, edge_index.flip(0)], dim=1), num_nodes=num_nodes)
+    data.edge_weight = torch.ones(data.edge_index.size(1), dtype=torch.float64)
+    return data
+
+
+@pytest.mark.parametrize("num_nodes", [600, 2000, 6000])
+def test_clustered_spectrum_of_a_long_path(num_nodes: int) -> None:
+    # A path is bipartite, so that the largest eigenvalue is 2 and the diagonal 2 / 2 - 1.
+    out = ScaledLaplacian()(_cycle(num_nodes, closed=False))
+    diagonal = out.edge_weight[-num_nodes:]
+    torch.testing.assert_close(diagonal, torch.zeros_like(diagonal), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("num_nodes", [701, 2001])
+def test_clustered_spectrum_below_the_bound(num_nodes: int) -> None:
+    # An odd cycle is not bipartite; its eigenvalues are 1 - cos(2 pi k / N).
+    data = _cycle(num_nodes, closed=True)
+    largest = 1 + math.cos(math.pi / num_nodes)
+    diagonal = ScaledLaplacian()(data).edge_weight[-num_nodes:]
+    torch.testing.assert_close(
+        diagonal, torch.full_like(diagonal, 2 / largest - 1), atol=1e-9, rtol=0
+    )
+    if num_nodes == 701:
+        expected, _ = _formula(dense(data)[0])
+        torch.testing.assert_close(dense(ScaledLaplacian()(data))[0], expected, atol=1e-9, rtol=0)
+
+
 def test_permutation() -> None:
     data = random_graph(directed=False, num_edges=12)
     permutation, order = torch.randperm(9), torch.randperm(26)
@@ -168,7 +198,7 @@ def test_permutation() -> None:
     torch.testing.assert_close(out[permutation][:, permutation], expected)
 
 
-@pytest.mark.parametrize("num_nodes", [0, 1, 3])
+@pytest.mark.parametrize("num_nodes", [0, 1, 3, 600])
 def test_no_edges(num_nodes: int) -> None:
     empty = torch.zeros(2, 0, dtype=torch.long)
     data = Data(x=torch.zeros(num_nodes, 1), edge_index=empty)
@@ -178,9 +208,14 @@ def test_no_edges(num_nodes: int) -> None:
     assert authors.edge_index.tolist() == [list(range(num_nodes))] * 2
 
 
-def test_self_loops_only() -> None:
-    data = Data(edge_index=torch.tensor([[0, 1], [0, 1]]), num_nodes=2)
-    assert ScaledLaplacian()(data).edge_weight.tolist() == [-1.0, -1.0]
+@pytest.mark.parametrize("num_nodes", [2, 600])
+@pytest.mark.parametrize("weight", [1.0, 3.0])
+def test_self_loops_only(weight: float, num_nodes: int) -> None:
+    data = Data(edge_index=torch.arange(num_nodes).expand(2, -1), num_nodes=num_nodes)
+    data.edge_weight = torch.full((num_nodes,), weight)
+    assert ScaledLaplacian()(data).edge_weight.tolist() == [-1.0] * num_nodes
+    data.num_nodes = num_nodes + 1  # an isolated node: L is 1 there and 0 elsewhere
+    assert ScaledLaplacian()(data).edge_weight.tolist() == [-1.0] * num_nodes + [1.0]
 
 
 @pytest.mark.parametrize(

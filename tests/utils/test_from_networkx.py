@@ -97,9 +97,11 @@ def test_dtype_is_the_default_one(roads: nx.DiGraph) -> None:
 def test_names_of_edge_attributes(roads: nx.DiGraph) -> None:
     nx.set_edge_attributes(roads, 5.0, "edge_speed")
     assert from_networkx(roads, edge_attrs="edge_speed").edge_speed.tolist() == [5, 5, 5]
-    for name in ("index", "edge_label", "weight", "length"):
+    for name in ("index", "edge_label", "weight", "length", "type", "edge_type"):
         with pytest.raises(ValueError, match=f"edge_attrs: .*got '{name}' for data.edge_"):
             from_networkx(roads, edge_attrs=[name])
+    with pytest.raises(ValueError, match="edge_type holds the labels of the partition transforms"):
+        from_networkx(roads, edge_attrs=["type"])
     with pytest.raises(ValueError, match=r"edge_attrs: .*got 'lanes' for data\.edge_lanes"):
         from_networkx(roads, edge_attrs=["lanes", "edge_lanes"])
 
@@ -133,6 +135,23 @@ def test_bad_node_attributes(roads: nx.DiGraph, name: str | list[str], value: ob
         from_networkx(roads, pos=name)
 
 
+@pytest.mark.parametrize("value", [2**63, np.uint64(2**63), 2**64, -(2**63) - 1])
+@pytest.mark.parametrize("other", [1, -1])
+def test_integers_that_do_not_fit(roads: nx.DiGraph, value: int, other: int) -> None:
+    nx.set_edge_attributes(roads, other, "osmid")
+    roads.edges["c", "a"]["osmid"] = value
+    message = (
+        rf"edge \('c', 'a'\), attribute 'osmid': expected an integer of 64 bits, got .*{value}"
+    )
+    with pytest.raises(ValueError, match=message):
+        from_networkx(roads, edge_attrs=["osmid"])
+    roads.edges["c", "a"]["osmid"] = 2**63 - 1
+    data = from_networkx(roads, edge_attrs=["osmid"])
+    assert data.edge_osmid.tolist() == [other, 2**63 - 1, other]
+    roads.edges["c", "a"]["osmid"] = 2.0**63  # no integer, and no loss
+    assert from_networkx(roads, edge_attrs=["osmid"]).edge_osmid.tolist() == [other, 2.0**63, other]
+
+
 def test_bad_value_inside_of_an_array() -> None:
     graph = nx.empty_graph(2)
     graph.nodes[0]["place"] = (0.0, 1.0)
@@ -151,15 +170,29 @@ def test_bad_graphs_and_arguments(roads: nx.DiGraph) -> None:
         from_networkx(nx.MultiGraph())
     with pytest.raises(TypeError, match=r"G: expected networkx.Graph or .*, got dict"):
         from_networkx({})
-    with pytest.raises(ValueError, match=r"parallel: expected one of \('keep', .*got 'max'"):
-        from_networkx(roads, parallel="max")
+    for argument in ("x", "pos"):
+        for names in ([], ""):
+            message = rf"{argument}: expected one attribute name or more, got "
+            with pytest.raises(ValueError, match=message):
+                from_networkx(roads, **{argument: names})
     with pytest.raises(ValueError, match=r"defaults: .*among \['length'\], got \['lenght'\]"):
         from_networkx(roads, length="length", defaults={"lenght": 1.0})
 
 
-@pytest.mark.parametrize("parallel", ["keep", "sum", "min"])
-def test_from_road_network_to_labelled_edges(roads: nx.DiGraph, parallel: str) -> None:
-    data = from_networkx(roads, length="length", parallel=parallel)
+def test_parallel(roads: nx.DiGraph) -> None:
+    with pytest.raises(ValueError, match=r"parallel: expected one of \('keep', .*got 'max'"):
+        from_networkx(roads, parallel="max")
+    expected = from_networkx(roads, length="length", edge_attrs=["lanes"]).to_dict()
+    for parallel in ("keep", "sum", "min"):
+        data = from_networkx(roads, length="length", edge_attrs=["lanes"], parallel=parallel)
+        assert data.edge_lanes.tolist() == [1, 3, 2]
+        torch.testing.assert_close(data.edge_length, expected["edge_length"], rtol=0, atol=0)
+        assert torch.equal(data.edge_index, expected["edge_index"])
+        assert set(data.keys()) == set(expected)
+
+
+def test_from_road_network_to_labelled_edges(roads: nx.DiGraph) -> None:
+    data = from_networkx(roads, length="length")
     data = DirectionPartition()(GaussianKernel(sigma=200.0, threshold=0.5)(data))
     # The road of 250.5 m is too long: exp(-1.57) < 0.5.
     assert data.edge_index.tolist() == [[0, 1, 1, 0, 0, 1, 2, 3], [1, 0, 0, 1, 0, 1, 2, 3]]

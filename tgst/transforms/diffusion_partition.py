@@ -9,6 +9,7 @@ from scipy import sparse
 from torch_geometric.data.datapipes import functional_transform
 
 from tgst.transforms.direction_partition import reversed_edges
+from tgst.transforms.edges import checked_int
 from tgst.transforms.partition import LabelledEdges, Partition, share
 
 
@@ -56,6 +57,7 @@ class DiffusionPartition(Partition):
             (default: :obj:`0.0`)
 
     Raises:
+        TypeError: If :obj:`max_steps` is no integer.
         ValueError: If an argument is out of range, or an edge weight is negative or not finite.
     """
 
@@ -68,6 +70,7 @@ class DiffusionPartition(Partition):
     ) -> None:
         # The walks are normalised before their powers are taken, so not once more afterwards.
         super().__init__(normalize=None, add_self_loops=add_self_loops, fill_value=fill_value)
+        max_steps = checked_int("max_steps", max_steps)
         if max_steps < 1:
             raise ValueError(f"max_steps: expected a number >= 1, got {max_steps}")
         if walk not in ("paper", "authors"):

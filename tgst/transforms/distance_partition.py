@@ -34,14 +34,13 @@ class DistancePartition(Partition):
             :obj:`fill_value` of :class:`Partition`.
 
     Raises:
+        TypeError: If :obj:`max_hop` or :obj:`dilation` is no integer.
         ValueError: Unless 1 <= :obj:`dilation` <= :obj:`max_hop`.
     """
 
     def __init__(self, max_hop: int = 1, dilation: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_hops(max_hop, dilation)
-        self.max_hop = max_hop
-        self.dilation = dilation
+        self.max_hop, self.dilation = check_hops(max_hop, dilation)
 
     @property
     def num_partitions(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from typing import Any
 
@@ -47,6 +48,20 @@ def checked_graph(data: Any) -> tuple[Tensor, int]:
             f"{edge_name(edge_index, edge)}"
         )
     return edge_index, num_nodes
+
+
+def checked_int(name: str, value: Any) -> int:
+    r"""Returns an argument that is an integer as a plain int.
+
+    Raises:
+        TypeError: If :obj:`value` is no integer; a boolean or a tensor is none.
+    """
+    if not isinstance(value, bool | Tensor):
+        try:
+            return operator.index(value)
+        except TypeError:
+            pass
+    raise TypeError(f"{name}: expected an int, got {value!r} ({type(value).__name__})")
 
 
 def edge_name(edge_index: Tensor, edge: int) -> str:

@@ -7,19 +7,24 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from tgst.transforms.edges import checked_int
 from tgst.transforms.partition import LabelledEdges
 
 
-def check_hops(max_hop: int, dilation: int) -> None:
-    r"""Refuses hop arguments under which no edge but the self loops would be left.
+def check_hops(max_hop: int, dilation: int) -> tuple[int, int]:
+    r"""Refuses hop arguments under which no edge but the self loops would be left, and returns
+    them as plain ints.
 
     Raises:
+        TypeError: If one is no integer.
         ValueError: Unless 1 <= :obj:`dilation` <= :obj:`max_hop`.
     """
+    max_hop, dilation = checked_int("max_hop", max_hop), checked_int("dilation", dilation)
     if max_hop < 1:
         raise ValueError(f"max_hop: expected a number >= 1, got {max_hop}")
     if not 1 <= dilation <= max_hop:
         raise ValueError(f"dilation: expected a number in 1..max_hop={max_hop}, got {dilation}")
+    return max_hop, dilation
 
 
 def within_hops(

@@ -19,7 +19,14 @@ Parallel = Literal["keep", "sum", "min"]
 _NUMERIC = "biuf"  # numpy's kinds: boolean, integer, unsigned, floating point
 
 # Names under "edge_" that PyG and this package give a meaning of their own.
-_RESERVED = ("edge_index", "edge_label", "edge_label_index", "edge_length", "edge_weight")
+_RESERVED = (
+    "edge_index",
+    "edge_label",
+    "edge_label_index",
+    "edge_length",
+    "edge_type",
+    "edge_weight",
+)
 
 
 def from_networkx(
@@ -76,6 +83,9 @@ def from_networkx(
     edge_attrs = (edge_attrs,) if isinstance(edge_attrs, str) else tuple(edge_attrs)
     defaults = {} if defaults is None else defaults
     _check(G, parallel, edge_attrs)
+    for argument, name in (("x", x), ("pos", pos)):
+        if name is not None and len(name) == 0:
+            raise ValueError(f"{argument}: expected one attribute name or more, got {name!r}")
     _check_defaults(defaults, x, pos, length, weight, edge_attrs)
     nodes = _Items("node", list(G.nodes()), [G.nodes[node] for node in G], defaults)
     rows = list(G.edges(data=True))
@@ -91,7 +101,7 @@ def from_networkx(
         if name is not None:
             data[key] = _as_tensor(edges.numbers(name).astype(np.float64))[listed]
     for name in edge_attrs:
-        data[_edge_key(name)] = _as_tensor(edges.numbers(name))[listed]
+        data[_edge_key(name)] = _as_tensor(edges.exact_numbers(name))[listed]
     return data
 
 
@@ -127,6 +137,15 @@ class _Items(NamedTuple):
         if array.ndim != 1 or array.dtype.kind not in _NUMERIC:
             array = np.array([self._number(item, name, v) for item, v in enumerate(values)], float)
         self._check_nan(array, name, values)
+        return array
+
+    def exact_numbers(self, name: str) -> np.ndarray:
+        """One attribute that is a number; integers that torch cannot hold are refused."""
+        array, values = self.numbers(name), self._values(name)
+        for item in np.flatnonzero(np.abs(array.astype(np.float64)) >= 2.0**63):
+            value = values[item]
+            if isinstance(value, int | np.integer) and not -(2**63) <= int(value) < 2**63:
+                self._refuse(int(item), name, "an integer of 64 bits", value)
         return array
 
     def _values(self, name: str) -> list[Any]:
@@ -183,7 +202,8 @@ def _check(G: Any, parallel: str, edge_attrs: tuple[str, ...]) -> None:
         if key in _RESERVED or keys.count(key) > 1:
             raise ValueError(
                 f"edge_attrs: expected names that give new attributes, got {name!r} for data.{key}"
-                " (lengths and weights have arguments of their own)"
+                " (lengths and weights have arguments of their own, edge_type holds the labels of"
+                " the partition transforms)"
             )
 
 
