@@ -61,8 +61,8 @@ def markdown(about: dict[str, Any], results: list[dict[str, Any]]) -> str:
         "",
         f"Test part (last 20 % in time), speeds in mph, mean ± standard deviation of "
         f"{len(results)} seeds ({', '.join(str(r['seed']) for r in results)}). "
-        f"{about['hardware']}; {packages}; {about['date']}; `{about['command']}`. "
-        f"Minutes per fit: {minutes}.",
+        f"{about['hardware']}, {about['threads']} thread(s); {packages}; {about['date']}; "
+        f"`{about['command']}`. Minutes per fit: {minutes}.",
         "",
         "| model | MAE 15 / 30 / 60 min | RMSE 15 / 30 / 60 min | MAPE 15 / 30 / 60 min, % |",
         "|---|---|---|---|",

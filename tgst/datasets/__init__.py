@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from tgst.datasets.cell_transmission import CellTransmission
 from tgst.datasets.los_loop import LosLoop
-from tgst.datasets.simulated_traffic import SimulatedTraffic
+from tgst.datasets.simulated_traffic import SimulatedTraffic, default_network
 
-__all__ = ["CellTransmission", "LosLoop", "SimulatedTraffic"]
+__all__ = ["CellTransmission", "LosLoop", "SimulatedTraffic", "default_network"]

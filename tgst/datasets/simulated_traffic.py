@@ -79,12 +79,12 @@ class SimulatedTraffic(InMemoryDataset):
             70/10/20 split of 14 days validates and tests on working days.
             (default: :obj:`"2024-01-06"`)
         demand (float, optional): Load of the network in an average peak: the flow that 19 links in
-            20 stay below, over capacity. There are few queues below 0.9. (default: :obj:`1.15`)
+            20 stay below, over capacity. There are few queues below 0.8. (default: :obj:`1.1`)
         noise (float, optional): Standard deviation of the relative error of a reading.
             (default: :obj:`0.02`)
         dropout (float, optional): Expected share of missing readings, about half of them single
             and half in runs of an hour on average. (default: :obj:`0.03`)
-        incidents_per_day (float, optional): Expected number of incidents. (default: :obj:`20.0`)
+        incidents_per_day (float, optional): Expected number of incidents. (default: :obj:`60.0`)
         transform (callable, optional): Applied to the graph at every access.
             (default: :obj:`None`)
 
@@ -110,10 +110,10 @@ class SimulatedTraffic(InMemoryDataset):
         seed: int = 0,
         start: str = "2024-01-06",
         *,
-        demand: float = 1.05,
+        demand: float = 1.1,
         noise: float = 0.02,
         dropout: float = 0.03,
-        incidents_per_day: float = 40.0,
+        incidents_per_day: float = 60.0,
         transform: Callable | None = None,
     ) -> None:
         super().__init__(None, transform)
