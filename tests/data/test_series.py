@@ -246,3 +246,8 @@ def test_to_frame_of_a_channel():
 def test_bad_frames(frame, message):
     with pytest.raises(ValueError, match=message):
         Series.from_frame(frame)
+
+
+def test_a_mask_that_is_no_tensor_is_refused():
+    with pytest.raises(ValueError, match="`mask` must be a bool tensor, got list"):
+        example(mask=[[True] * 4] * 3)

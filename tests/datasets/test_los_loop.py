@@ -107,7 +107,7 @@ def test_missing_file(tmp_path, name):
         (SPEED.replace("22", "11"), "los_speed.csv line 1 must name every sensor once"),
         (SPEED.replace("22", ""), "los_speed.csv line 1 must name every sensor once"),
         ("11,22,33\n", "los_speed.csv must have rows of 3 numbers, got none after line 1"),
-        ("", "los_speed.csv line 1 must name every sensor once"),
+        ("", "los_speed.csv is empty"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:loadtxt")
@@ -126,7 +126,7 @@ def test_bad_speed(tmp_path, speed, message):
         (ADJACENCY[:-1], "los_adj.csv line 3 must end with a line break"),
         (ADJACENCY.replace("0.25", "-0.25"), "los_adj.csv line 2, column 3 must not be negative"),
         (ADJACENCY.replace("0.25", "x"), "los_adj.csv line 2, column 3 must be .* number, got 'x'"),
-        ("", "los_adj.csv must have rows of 3 numbers, got none"),
+        ("", "los_adj.csv is empty"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:loadtxt")
@@ -142,6 +142,23 @@ def test_speed_cut_off_between_two_lines(tmp_path):
     message = r"must have 2016 lines of speeds for the 207 sensors .* got 100; .* line 101"
     with pytest.raises(ValueError, match=message):
         LosLoop(root)
+
+
+def test_more_lines_than_were_published(tmp_path):
+    header = ",".join(str(sensor) for sensor in range(207)) + "\n"
+    root = write(tmp_path, header + (",".join(["60"] * 207) + "\n") * 2017, ADJACENCY)
+    with pytest.raises(ValueError, match=r"must have 2016 lines of speeds .* got 2017; these are"):
+        LosLoop(root)
+
+
+@pytest.mark.parametrize("name", ["los_speed.csv", "los_adj.csv"])
+def test_bytes_that_are_no_text(tmp_path, name):
+    path = write(tmp_path) / name
+    path.write_bytes(path.read_bytes() + b"1,\xff,2\n")
+    line = path.read_bytes().count(b"\n")
+    message = rf"{name} line {line} must be UTF-8 text, got the byte 0xff"
+    with pytest.raises(ValueError, match=message):
+        LosLoop(tmp_path)
 
 
 def test_real_data():

@@ -165,6 +165,15 @@ def test_missing_damaged_and_foreign_files_are_named(tmp_path):
         io.load_checkpoint(path)
 
 
+@pytest.mark.parametrize("content", [b"speed,flow\n1,2\n", b"model: null\n", b"\x80\x02."])
+def test_a_file_of_another_kind_is_named_without_unsafe_advice(tmp_path, content):
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"checkpoint .*a\.ckpt is ") as caught:
+        AtomicCheckpointIO().load_checkpoint(path)
+    assert "weights_only" not in str(caught.value)
+
+
 def test_options_of_other_storages_are_refused(tmp_path):
     with pytest.raises(ValueError, match="storage_options must be None, got 1"):
         AtomicCheckpointIO().save_checkpoint({}, tmp_path / "a.ckpt", storage_options=1)

@@ -21,6 +21,9 @@ from tgst.train.forecast_cli import (
 )
 
 REPOSITORY = Path(__file__).parents[2]
+NODES = (
+    "num_nodes: the data give 4 nodes, the model has 207; set model.model.init_args.num_nodes to 4"
+)
 CONFIG = {
     "trainer": {
         "accelerator": "cpu",
@@ -182,10 +185,63 @@ def test_a_checkpoint_of_another_model_is_named(run, capsys):
 
 
 def test_settings_come_from_the_command_line_not_from_the_checkpoint(run):
+    decay = ("--model.weight_decay", "0.5")
+    run("fit", *decay)
+    resume = ("--ckpt_path", "last", "--trainer.max_epochs", "2")
+    assert run("fit", *resume, *decay, "--model.loss", "mse") == 0
+    saved = load("runs/tiny/version_0/checkpoints/last.ckpt")
+    assert saved["epoch"] == 1
+    assert saved["hyper_parameters"]["loss"] == "mse"
+    assert saved["optimizer_states"][0]["param_groups"][0]["weight_decay"] == 0.5
+
+
+def test_a_refused_resumption_leaves_the_folder_as_it_was(run, capsys):
+    def contents():
+        paths = [path for path in Path("runs").rglob("*") if path.is_file()]
+        return {path: path.read_bytes() for path in paths}
+
     run("fit")
-    run("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2", "--model.weight_decay", "0.5")
-    saved = load("runs/tiny/version_0/checkpoints/last.ckpt")["hyper_parameters"]
-    assert saved["weight_decay"] == 0.5
+    before = contents()
+    assert Path("runs/tiny/version_0/metrics.csv") in before
+    last = "runs/tiny/version_0/checkpoints/last.ckpt"
+    for changed, text in (
+        (("--model.weight_decay", "0.5"), f"checkpoint {last} cannot be resumed"),
+        (("--model.model.init_args.channels", "[[6,2,6]]"), f"checkpoint {last} does not fit"),
+        (("--data.horizon", "3"), "horizon: the data give 3 steps, the model has 4"),
+    ):
+        message = error_of(run("fit", "--ckpt_path", "last", *changed), capsys)
+        assert message.startswith(text)
+        assert contents() == before
+
+
+def test_the_saved_config_of_a_resumed_fit_names_no_checkpoint(run):
+    run("fit")
+    run("fit", "--ckpt_path", "last", "--trainer.max_epochs", "2")
+    content = yaml.safe_load(Path("runs/tiny/version_0/config.yaml").read_text())
+    assert content["trainer"]["max_epochs"] == 2
+    assert content["ckpt_path"] is None
+
+
+def test_the_seed_of_the_run_is_that_of_the_loaders(run, root):
+    def seed(*arguments):
+        command = ["fit", "--config", "tiny.yaml", "--root", str(root), *arguments]
+        return ForecastCLI([*command, "--trainer.fast_dev_run", "true"]).datamodule.seed
+
+    assert seed() == 0
+    assert seed("--seed_everything", "5") == 5
+    assert seed("--seed_everything", "5", "--data.seed", "3") == 3
+
+
+def test_the_table_is_printed_even_if_it_cannot_be_written(run, capsys):
+    run("fit")
+    Path("runs/tiny/version_0/scores.json").mkdir()
+    capsys.readouterr()
+    assert run("test") == 2
+    captured = capsys.readouterr()
+    assert "last value" in captured.out
+    assert "cannot write the scores (Is a directory): " in captured.err
+    assert "'runs/tiny/version_0/scores.json'" in captured.err
+    assert not list(Path("runs/tiny/version_0").glob(".scores*"))
 
 
 def test_a_trial_run_leaves_no_checkpoint(run):
@@ -253,10 +309,13 @@ def test_the_losloop_config_trains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     root = write_los_loop(tmp_path / "losloop", num_steps=400)
     arguments = ["fit", "--config", "losloop", "--root", str(root), "--trainer.max_epochs", "1"]
-    command_line = ForecastCLI([*arguments, "--trainer.limit_train_batches", "2"])
-    assert command_line.run_folder == Path("runs/losloop/version_0")
+    arguments += ["--trainer.limit_train_batches", "2"]
+    with pytest.raises(ValueError, match=NODES):
+        ForecastCLI(arguments)
+    command_line = ForecastCLI([*arguments, "--model.model.init_args.num_nodes", "4"])
+    assert command_line.run_folder == Path("runs/losloop/version_1")
     assert command_line.datamodule.horizon == 12
-    assert Path("runs/losloop/version_0/checkpoints/best.ckpt").is_file()
+    assert Path("runs/losloop/version_1/checkpoints/best.ckpt").is_file()
 
 
 def test_keep_metrics_keeps_every_part(tmp_path):

@@ -6,7 +6,8 @@ import torch
 from torch_geometric.transforms import BaseTransform
 
 from tests.train.tiny import HISTORY, HORIZON, STEPS, tiny_data
-from tgst.train import ForecastData
+from tgst.datasets import LosLoop
+from tgst.train import ForecastData, data_module
 
 
 def ready(root, **kwargs):
@@ -63,6 +64,26 @@ class Scale(BaseTransform):
     def forward(self, data):
         data.edge_weight = data.edge_weight * self.factor + self.offset
         return data
+
+
+def test_readings_follow_the_order_of_the_graph(root, monkeypatch):
+    class Shuffled(LosLoop):
+        def __init__(self, root):
+            super().__init__(root)
+            self.series = self.series.aligned_to(["702", "700", "703", "701"])
+
+    plain = ready(root)
+    monkeypatch.setitem(data_module.DATASETS, "losloop", Shuffled)
+    data = ready(root)
+    assert data.series.node_id == data.graph.node_id == ["700", "701", "702", "703"]
+    assert torch.equal(data.series.values, plain.series.values)
+    batch, expected = next(iter(data.test_dataloader())), next(iter(plain.test_dataloader()))
+    assert torch.equal(batch.x, expected.x)
+
+
+def test_units_of_positions(root):
+    assert tiny_data(root).position_unit is None
+    assert ForecastData().position_unit == "m"
 
 
 def test_transforms_are_applied_in_order(root):

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.tiny import trained, write_los_loop
-from tgst.train import cli
-from tgst.train.demo import first_day, node_errors
+from tests.train.tiny import tiny_trainer, trained, write_los_loop
+from tgst.train import cli, demo
+from tgst.train.demo import _spread, draw_plots, first_day, node_errors
+from tgst.train.forecast_cli import config_path
+from tgst.train.scores import model_and_baseline_scores
 
 RESULTS = (
     "checkpoints/best.ckpt",
@@ -34,6 +36,10 @@ def check(folder: Path, out: str) -> None:
 def test_demo_on_a_data_set_from_disk(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     root = write_los_loop(tmp_path / "losloop", num_steps=400)
+    config = Path(config_path("losloop")).read_text()
+    small = tmp_path / "losloop.yaml"
+    small.write_text(config.replace("num_nodes: 207", "num_nodes: 4"))
+    monkeypatch.setitem(demo.CONFIGS, "losloop", str(small))
     assert (
         cli.main(
             ["demo", "--dataset", "losloop", "--root", str(root), "--epochs", "1", "--out", "o"]
@@ -62,6 +68,25 @@ def test_node_errors_are_those_of_the_forecasts(tmp_path, root):
     differences = [(task(b) - b.y).detach().abs() for b in data.predict_dataloader()]
     expected = torch.cat(differences, dim=1).double().mean(dim=(1, 2, 3))
     torch.testing.assert_close(node_errors(task, data), expected)
+
+
+def test_plots_show_the_first_and_last_quarter_of_the_horizon(tmp_path, root, monkeypatch):
+    task, data, _ = trained(tmp_path, root)
+    tiny_trainer(tmp_path).test(task, datamodule=data, verbose=False)
+    figures, draw = [], demo.plot_forecast
+    monkeypatch.setattr(
+        demo, "plot_forecast", lambda *a, **k: figures.append(draw(*a, **k)) or figures[0]
+    )
+    draw_plots(task, data, model_and_baseline_scores(task, data), tmp_path)
+    labels = [line.get_label() for line in figures[0].axes[0].lines]
+    assert labels == ["observed", "5 min ahead", "20 min ahead"]  # of 4 steps, 1 and 4
+
+
+def test_nodes_without_error_are_not_drawn():
+    nan = float("nan")
+    assert _spread(torch.tensor([nan, 3.0, 1.0, nan, 2.0])) == [2, 4, 1]
+    assert _spread(torch.tensor([nan, 3.0])) == [1]
+    assert _spread(torch.tensor([nan, nan])) == [0]
 
 
 def test_a_node_without_readings_has_no_error(tmp_path, root):

@@ -54,6 +54,20 @@ def test_json_holds_every_step_and_the_table_the_chosen_ones(tested, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.json", "scores.md"}
 
 
+@pytest.mark.parametrize("limit", [1, 0.5])
+def test_baselines_are_scored_on_the_windows_of_a_limited_test(tmp_path, root, limit):
+    task, data, _ = trained(tmp_path, root)
+    tiny_trainer(tmp_path, limit_test_batches=limit).test(task, datamodule=data, verbose=False)
+    batches = list(data.test_dataloader())
+    assert len(batches) == 2  # both limits mean the first one
+    scores = model_and_baseline_scores(task, data)
+    expected = (batches[0].x[:, :, -1:] - batches[0].y).abs().double().mean(dim=(0, 1, 3))
+    torch.testing.assert_close(scores["last value"]["mae"], expected)
+    tiny_trainer(tmp_path).test(task, datamodule=data, verbose=False)
+    all_windows = model_and_baseline_scores(task, data)
+    assert not torch.allclose(all_windows["last value"]["mae"], expected)
+
+
 def test_a_task_that_was_not_tested_is_refused(root):
     with pytest.raises(ValueError, match="expected one that was tested"):
         model_and_baseline_scores(ForecastTask(tiny_model()), tiny_data(root))

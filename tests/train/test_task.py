@@ -18,8 +18,9 @@ from tests.train.tiny import (
 )
 from tgst.loader import WindowBatch
 from tgst.metrics import masked_huber, masked_mae, masked_mse
-from tgst.train import ForecastTask
-from tgst.train.task import LOSSES, fill_forward
+from tgst.train import ForecastData, ForecastTask
+from tgst.train.fill import fill_forward
+from tgst.train.options import LOSSES
 
 
 @pytest.fixture
@@ -114,6 +115,23 @@ def test_validation_score_is_the_error_over_the_whole_part(tmp_path, root):
     error = torch.cat(errors)
     assert scores["val/mae"] == pytest.approx(error.abs().mean().item(), rel=1e-5)
     assert scores["val/rmse"] == pytest.approx(error.square().mean().sqrt().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_scores_leave_out_unobserved_targets(tmp_path, root, part):
+    task, data = recorded(tmp_path, root)
+    values = data.series.values
+    data.series.mask = torch.rand(values.shape[:2], generator=torch.manual_seed(0)) > 0.5
+    values[~data.series.mask] = 1000.0
+    trainer = tiny_trainer(tmp_path)
+    run = trainer.validate if part == "val" else trainer.test
+    (scores,) = run(task, datamodule=data, verbose=False)
+    forecast = data.scaler.inverse_transform(torch.tensor([0.5]))
+    errors = [(forecast - b.y)[..., 0][b.y_mask] for b in data.loader(part)]
+    error = torch.cat(errors)
+    assert error.abs().max() < 100
+    assert scores[f"{part}/mae"] == pytest.approx(error.abs().mean().item(), rel=1e-5)
+    assert scores[f"{part}/rmse"] == pytest.approx(error.square().mean().sqrt().item(), rel=1e-5)
 
 
 def test_test_scores_are_kept_and_logged_by_horizon_step(tmp_path, root):
@@ -300,6 +318,96 @@ def test_a_checkpoint_of_another_model_is_refused(fitted, tmp_path, model, kwarg
     assert all(torch.equal(before[n], value) for n, value in task.model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("model", "kwargs", "message"),
+    [
+        ({"residual": True}, {}, "residual is False in the checkpoint and True here"),
+        ({"gate": "gtu"}, {}, r"gates? is .*'glu'.* in the checkpoint and .*'gtu'.* here"),
+        ({}, {"fill": "last"}, "fill is 'mean' in the checkpoint and 'last' here"),
+    ],
+)
+@pytest.mark.parametrize("stage", ["fit", "test"])
+def test_options_that_leave_the_shapes_are_compared(
+    fitted, tmp_path, stage, model, kwargs, message
+):
+    _, data, path = fitted
+    task = ForecastTask(tiny_model(**model), **kwargs)
+    trainer = tiny_trainer(tmp_path, max_epochs=2)
+    with pytest.raises(ValueError, match=rf"trained\.ckpt does not fit the model: .*{message}"):
+        getattr(trainer, stage)(task, datamodule=data, ckpt_path=path)
+
+
+def test_dropout_may_differ_from_the_checkpoint(fitted, tmp_path):
+    task, data, path = fitted
+    other = ForecastTask(tiny_model(seed=5, dropout=0.3))
+    tiny_trainer(tmp_path).test(other, datamodule=data, ckpt_path=path, verbose=False)
+    for name, value in task.model.state_dict().items():
+        assert torch.equal(other.model.state_dict()[name], value)
+
+
+def simulated(**kwargs):
+    kwargs = {"history": HISTORY, "horizon": HORIZON, "batch_size": 16} | kwargs
+    return ForecastData(dataset_args={"days": 1}, **kwargs)
+
+
+def test_a_checkpoint_of_other_targets_is_refused(tmp_path):
+    task = ForecastTask(tiny_model(in_channels=2))
+    trainer = tiny_trainer(tmp_path, limit_train_batches=1, limit_val_batches=1)
+    trainer.fit(task, datamodule=simulated(target_channels=["speed"]))
+    trainer.save_checkpoint(tmp_path / "speed.ckpt")
+    message = r"speed\.ckpt does not fit .*: targets is \['speed'\] in .* and \['flow'\] here"
+    with pytest.raises(ValueError, match=message):
+        tiny_trainer(tmp_path).test(
+            ForecastTask(tiny_model(in_channels=2)),
+            datamodule=simulated(target_channels=["flow"]),
+            ckpt_path=tmp_path / "speed.ckpt",
+        )
+
+
+@pytest.mark.parametrize(
+    ("model", "kwargs", "data", "message"),
+    [
+        ({"in_channels": 4}, {}, {}, r"in_channels: the data give 2 channels \(speed, flow; 0 of "),
+        ({}, {}, {"time_of_day": True}, "give 4 channels .* 2 of data.time_of_day.*model has 2"),
+        ({}, {}, {}, "out_channels: data.target_channels gives 2 .*the model has 1"),
+        (
+            {"residual": True},
+            {},
+            {"target_channels": ["flow"]},
+            r"data.target_channels: .*residual .* \['speed'\], got \['flow'\]; .*residual to false",
+        ),
+        (
+            {"horizon": 1},
+            {"rollout_steps": HORIZON},
+            {"target_channels": ["speed"]},
+            r"data.target_channels: rollout_steps .* \['speed', 'flow'\] .* got \['speed'\]",
+        ),
+    ],
+)
+def test_refuses_channels_that_do_not_fit(tmp_path, model, kwargs, data, message):
+    task = ForecastTask(tiny_model(**({"in_channels": 2} | model)), **kwargs)
+    with pytest.raises(ValueError, match=message):
+        tiny_trainer(tmp_path).fit(task, datamodule=simulated(**data))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "epochs", "message"),
+    [
+        (
+            {"scheduler": "step", "scheduler_args": {"gama": 0.5}},
+            1,
+            "model.scheduler_args do not fit the scheduler 'step' .*'gama'",
+        ),
+        ({"scheduler": "step"}, 1, "model.scheduler_args do not fit .*'step_size'"),
+        ({"scheduler": "cosine"}, -1, "must give T_max .* trainer.max_epochs -1"),
+    ],
+)
+def test_refuses_bad_arguments_of_the_scheduler(tmp_path, root, kwargs, epochs, message):
+    task = ForecastTask(Recorder(), **kwargs)
+    with pytest.raises(ValueError, match=message):
+        tiny_trainer(tmp_path, max_epochs=epochs).fit(task, datamodule=tiny_data(root))
+
+
 def test_a_checkpoint_with_averaged_weights_is_refused_without(tmp_path, root):
     _, data, path = trained(tmp_path, root, average=0.9)
     with pytest.raises(ValueError, match="has averaged weights, but average is None here"):
@@ -330,6 +438,7 @@ def test_a_checkpoint_of_another_graph_is_refused_unless_allowed(fitted, tmp_pat
         ({"scheduler": "plateau"}, "scheduler must be one of step, .*, got 'plateau'"),
         ({"fill": "zero"}, "fill must be one of mean, last, got 'zero'"),
         ({"average": 1.0}, "average must be between 0 and 1, got 1.0"),
+        ({"report_steps": []}, r"report_steps must hold at least one step or be None, got \[\]"),
         ({"rollout_steps": 12}, "rollout_steps needs a model with rollout, got Recorder"),
     ],
 )
@@ -342,6 +451,11 @@ def test_refuses_bad_arguments(kwargs, message):
     ("model", "kwargs", "message"),
     [
         ({"horizon": 3}, {}, "horizon: the data give 4 steps, the model has 3"),
+        (
+            {"norm": "node", "num_nodes": 5},
+            {},
+            "num_nodes: the data give 4 nodes, the model has 5; set model.model",
+        ),
         ({"history": 13}, {}, "history: the data give 12 steps, the model has 13"),
         ({}, {"rollout_steps": 4}, "horizon: the data give 1 steps, the model has 4"),
         ({"horizon": 1}, {"rollout_steps": 9}, "rollout_steps must be the data's horizon 4, got 9"),

@@ -278,6 +278,8 @@ def _as_node_id(node_id: Sequence[Any] | None, num_nodes: int) -> list[str]:
 def _as_mask(mask: Any, num_nodes: int, num_steps: int) -> Tensor:
     if isinstance(mask, np.ndarray):
         mask = torch.from_numpy(mask)
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"`mask` must be a bool tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool or mask.shape != (num_nodes, num_steps):
         raise ValueError(
             f"`mask` must be a bool tensor of shape [nodes, time] = ({num_nodes}, {num_steps}), "

@@ -47,8 +47,8 @@ class LosLoop(InMemoryDataset):
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is truncated, has a cell that is no number, or does not fit the
-            other file; the message names file and line.
+        ValueError: If a file is empty, truncated or no text, has a cell that is no number, or does
+            not fit the other file; the message names file and line.
     """
 
     series: Series
@@ -62,6 +62,7 @@ class LosLoop(InMemoryDataset):
                     f"`root` must hold {' and '.join(self.raw_file_names)}, got no {name} in "
                     f"{folder}; both are in the folder data of https://github.com/lehaifeng/T-GCN"
                 )
+            _check_text(folder / name)
         node_id = _read_header(folder / "los_speed.csv")
         speed = _read_table(folder / "los_speed.csv", len(node_id), skip=1)
         _check_complete(folder / "los_speed.csv", speed)
@@ -93,6 +94,20 @@ def _graph(adjacency: np.ndarray, node_id: list[str]) -> Data:
         node_id=node_id,
         num_nodes=len(node_id),
     )
+
+
+def _check_text(path: Path) -> None:
+    content = path.read_bytes()
+    if not content:
+        raise ValueError(f"{path} is empty; was it written completely?")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path} line {line} must be UTF-8 text, got the byte {content[error.start]:#04x}; "
+            "is the file another one or compressed?"
+        ) from error
 
 
 def _read_header(path: Path) -> list[str]:
@@ -156,10 +171,12 @@ def _is_number(cell: str) -> bool:
 
 def _check_complete(path: Path, speed: np.ndarray) -> None:
     r"""A file that was cut between two lines has no bad line; only the length tells."""
-    if speed.shape[1] == NUM_SENSORS and len(speed) < NUM_STEPS:
+    if speed.shape[1] == NUM_SENSORS and len(speed) != NUM_STEPS:
+        short = f"the file is cut off after line {len(speed) + 1}"
+        problem = short if len(speed) < NUM_STEPS else "these are not the published readings"
         raise ValueError(
             f"{path} must have {NUM_STEPS} lines of speeds for the {NUM_SENSORS} sensors of "
-            f"Los-loop, got {len(speed)}; the file is cut off after line {len(speed) + 1}"
+            f"Los-loop, got {len(speed)}; {problem}"
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from tgst.data import Series, StandardScaler, window_starts
 from tgst.loader import WindowBatch
 from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE
+from tgst.train.fill import fill_forward
 
 __all__ = [
     "Baseline",
@@ -79,7 +80,8 @@ class LastValue:
         Shapes:
             - **output**: :math:`(N, B, H, C_y)`, in the unit of the readings
         """
-        last = _fill_forward(batch.x, batch.mask, self.node_mean)[:, :, -1, self.channels]
+        last = fill_forward(batch.x, batch.mask, self.node_mean[:, None, None])
+        last = last[:, :, -1, self.channels]
         return last.unsqueeze(2).repeat(1, 1, batch.y_mask.size(2), 1)
 
 
@@ -253,7 +255,8 @@ class LinearAutoregression:
 
     def _features(self, x: Tensor, mask: Tensor) -> Tensor:
         r"""Filled, standardised window and a one: :math:`(N, B, L \cdot C + 1)`, double."""
-        filled = self.scaler.transform(_fill_forward(x, mask, self.node_mean)).double()
+        filled = fill_forward(x, mask, self.node_mean[:, None, None])
+        filled = self.scaler.transform(filled).double()
         return torch.nn.functional.pad(filled.flatten(2), (0, 1), value=1.0)
 
 
@@ -350,13 +353,3 @@ def _time_slots(series: Series) -> Tensor:
     step = int(series.step / np.timedelta64(1, "s"))
     seconds = series.timestamps.astype("datetime64[s]").astype(np.int64) % SECONDS_PER_DAY
     return torch.from_numpy(seconds // step)
-
-
-def _fill_forward(x: Tensor, mask: Tensor, node_mean: Tensor) -> Tensor:
-    r"""Replaces each unobserved reading of :math:`(N, B, T, C)` by the last observed one before
-    it, and by the node's mean where there is none.
-    """
-    step = torch.arange(x.size(2), device=x.device).expand_as(mask)
-    last = torch.where(mask, step, -1).cummax(dim=2).values.unsqueeze(-1)
-    filled = x.gather(2, last.clamp(min=0).expand_as(x))
-    return torch.where(last < 0, node_mean[:, None, None].to(x), filled)

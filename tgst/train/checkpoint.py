@@ -94,9 +94,10 @@ class AtomicCheckpointIO(CheckpointIO):
         except UnpicklingError as error:
             raise ValueError(
                 f"checkpoint {path} is not a file of tensors and plain containers; objects in it "
-                f"are not unpickled, because that can run code ({str(error).splitlines()[0]})"
+                "are not unpickled, because that can run code"
             ) from error
-        except (RuntimeError, EOFError) as error:
+        # a file of another kind trips the reader wherever its bytes happen to
+        except (RuntimeError, EOFError, LookupError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0] if str(error) else "end of file"
             raise ValueError(
                 f"checkpoint {path} is damaged or not a checkpoint ({reason})"

@@ -21,6 +21,7 @@ UNITS: dict[str, dict[str, str]] = {
     "losloop": {"speed": "mph"},
     "simulated": {"speed": "km/h", "flow": "veh/h"},
 }
+POSITION_UNITS = {"simulated": "m"}
 
 
 class ForecastData(LightningDataModule):
@@ -45,7 +46,8 @@ class ForecastData(LightningDataModule):
         predict_stride: Forecast every ``predict_stride``-th window of it; with ``horizon`` every
             moment is forecast once.
         num_workers: Worker processes of the loaders.
-        seed: Seed of the order of the training windows.
+        seed: Seed of the order of the training windows; 0 if None. On the command line None
+            means ``--seed_everything``.
 
     Raises:
         ValueError: If the data set, a channel or the part to predict is unknown, or the data set
@@ -72,7 +74,7 @@ class ForecastData(LightningDataModule):
         predict_part: str = "test",
         predict_stride: int = 1,
         num_workers: int = 0,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         super().__init__()
         if dataset not in DATASETS:
@@ -119,6 +121,11 @@ class ForecastData(LightningDataModule):
         return units.pop() if len(units) == 1 else "mixed units"
 
     @property
+    def position_unit(self) -> str | None:
+        r"""Unit of the graph's ``pos``, if it is known."""
+        return POSITION_UNITS.get(self.dataset)
+
+    @property
     def train_rows(self) -> range:
         r"""The rows of the series that belong to the training part."""
         return split_rows(self.series.num_steps, self.split)["train"]
@@ -155,7 +162,7 @@ class ForecastData(LightningDataModule):
             batch_size=self.batch_size,
             target_channels=self.target_index,
             time_of_day=self.time_of_day,
-            seed=self.seed,
+            seed=self.seed or 0,
             num_workers=self.num_workers,
             **kwargs,
         )

@@ -15,8 +15,12 @@ from tgst.train.checkpoint import AtomicCheckpointIO
 from tgst.train.data_module import ForecastData
 from tgst.train.forecast_cli import ForecastCLI
 from tgst.train.forecast_writer import ForecastWriter
-from tgst.train.report import quarter_half_all
-from tgst.train.scores import model_and_baseline_scores, step_minutes, write_scores
+from tgst.train.scores import (
+    model_and_baseline_scores,
+    step_minutes,
+    table_of_scores,
+    write_scores,
+)
 from tgst.train.task import ForecastTask
 from tgst.visualize import plot_forecast, plot_network
 
@@ -50,9 +54,9 @@ def run_demo(options: argparse.Namespace) -> Path:
     trainer.test(task, datamodule=data, ckpt_path=str(best), verbose=False)
     trainer.predict(task, datamodule=data, ckpt_path=str(best), return_predictions=False)
     scores = model_and_baseline_scores(task, data)
-    table = write_scores(task, data, folder, scores)
+    print(f"\n{table_of_scores(task, data, scores)}\n")
+    write_scores(task, data, folder, scores)
     plots = draw_plots(task, data, scores, folder)
-    print(f"\n{table}\n")
     lines = {
         "best checkpoint": best,
         "forecasts": writer.path,
@@ -75,7 +79,7 @@ def fit_arguments(options: argparse.Namespace) -> list[str]:
         ValueError: If ``epochs`` is not positive.
     """
     arguments = ["fit", "--config", CONFIGS[options.dataset], "--runs", options.out]
-    arguments += ["--seed_everything", str(options.seed), "--data.seed", str(options.seed)]
+    arguments += ["--seed_everything", str(options.seed)]
     if options.root is not None:
         arguments += ["--root", options.root]
     if options.epochs is not None:
@@ -112,7 +116,6 @@ def draw_plots(
         {name: metrics["mae"] for name, metrics in scores.items()},
         mask=data.series.mask,
         nodes=_spread(error),
-        steps=sorted({quarter_half_all(data.horizon)[0] - 1, data.horizon - 1}),
         node_id=data.series.node_id,
         step_minutes=step_minutes(data),
         quantity=data.target_names[0],
@@ -120,7 +123,8 @@ def draw_plots(
     )
     paths = folder / "forecast.png", folder / "network.png"
     forecast.savefig(paths[0], dpi=120)
-    plot_network(data.graph, error, unit=data.unit).savefig(paths[1], dpi=120)
+    network = plot_network(data.graph, error, unit=data.unit, position_unit=data.position_unit)
+    network.savefig(paths[1], dpi=120)
     return paths
 
 
@@ -171,5 +175,6 @@ def _forecast(task: ForecastTask, batch: WindowBatch) -> Tensor:
 
 def _spread(error: Tensor) -> list[int]:
     """The nodes with the smallest, the median and the largest error."""
-    order = torch.argsort(error.nan_to_num(0.0)).tolist()
+    known = int(error.isfinite().sum())
+    order = torch.argsort(error).tolist()[: max(known, 1)]  # NaN comes last
     return list(dict.fromkeys([order[0], order[len(order) // 2], order[-1]]))

@@ -12,7 +12,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -20,6 +20,7 @@ from tgst.train.checkpoint import AtomicCheckpointIO
 from tgst.train.data_module import ForecastData
 from tgst.train.forecast_writer import ForecastWriter
 from tgst.train.random_state import RandomState
+from tgst.train.run_checkpoint import RunCheckpoint
 from tgst.train.task import ForecastTask
 
 __all__ = ["ForecastCLI", "config_path", "shipped_configs"]
@@ -37,8 +38,9 @@ class ForecastCLI(LightningCLI):
       written atomically. A resumed fit continues in its folder.
     * ``--ckpt_path best`` and ``last`` mean the newest run that has such a file; the other
       commands take ``best`` if nothing is given.
+    * ``--data.seed`` is that of ``--seed_everything`` unless it is set.
     * The settings come from the configuration and the command line alone; a checkpoint that does
-      not fit them is refused.
+      not fit them is refused before anything is written.
 
     Args:
         arguments: What follows ``tgst``.
@@ -54,6 +56,7 @@ class ForecastCLI(LightningCLI):
         super().__init__(
             ForecastTask,
             ForecastData,
+            save_config_callback=_SaveConfig,
             save_config_kwargs={"overwrite": True},  # a resumed fit writes its own again
             seed_everything_default=0,
             parser_kwargs={"prog": "tgst"},
@@ -126,6 +129,24 @@ class ForecastCLI(LightningCLI):
             kwargs["enable_checkpointing"] = False
         return super().instantiate_trainer(**kwargs)
 
+    def after_instantiate_classes(self) -> None:
+        r"""Gives the loaders the seed of the run unless they have their own."""
+        if self.datamodule.seed is None:
+            seed = self.options.seed_everything
+            self.datamodule.seed = 0 if isinstance(seed, bool) else seed
+
+    def before_fit(self) -> None:
+        r"""Checks the checkpoint to resume from before the run's folder is touched."""
+        path = self.options.ckpt_path
+        if path is not None:
+            checkpoint = self.trainer.strategy.checkpoint_io.load_checkpoint(path)
+            self.datamodule.setup("fit")
+            self.model.use_data(self.datamodule)
+            name = f"checkpoint {path}"
+            self.model.check_checkpoint(checkpoint, name, True, self.trainer.max_epochs)
+        if not getattr(self.trainer, "fast_dev_run", False):
+            keep_metrics(self.run_folder)
+
     def _callbacks(self) -> list[Callback]:
         if self.subcommand == "predict":
             return [ForecastWriter(self.output)]
@@ -134,7 +155,6 @@ class ForecastCLI(LightningCLI):
         return [RandomState(), *checkpoint_callbacks(self.run_folder / "checkpoints")]
 
     def _loggers(self) -> list[Logger]:
-        keep_metrics(self.run_folder)
         folder = self.run_folder.absolute()
         number = re.fullmatch(r"version_(\d+)", folder.name)
         place: dict[str, Any] = {
@@ -162,14 +182,25 @@ class ForecastCLI(LightningCLI):
 
     def after_test(self) -> None:
         r"""Prints and writes the scores beside the baselines."""
-        from tgst.train.scores import write_scores
+        from tgst.train.scores import model_and_baseline_scores, table_of_scores, write_scores
 
         if self.trainer.is_global_zero:
-            print(write_scores(self.model, self.datamodule, self.run_folder))
+            scores = model_and_baseline_scores(self.model, self.datamodule)
+            print(table_of_scores(self.model, self.datamodule, scores))
+            write_scores(self.model, self.datamodule, self.run_folder, scores)
 
     def after_predict(self) -> None:
         r"""Says where the forecasts are."""
         rank_zero_print(f"forecasts: {self.output}")
+
+
+class _SaveConfig(SaveConfigCallback):
+    """Leaves the checkpoint of a resumed fit out: other commands would take it for theirs."""
+
+    def __init__(self, parser: LightningArgumentParser, config: Any, **kwargs: Any) -> None:
+        config = config.clone()
+        config.ckpt_path = None
+        super().__init__(parser, config, **kwargs)
 
 
 rank_zero_print = rank_zero_only(print)
@@ -243,8 +274,8 @@ def checkpoint_callbacks(folder: Path) -> list[Callback]:
     """
     shared: dict[str, Any] = {"dirpath": str(folder), "enable_version_counter": False}
     return [
-        ModelCheckpoint(filename="best", monitor="val/mae", mode="min", **shared),
-        ModelCheckpoint(filename="last", **shared),
+        RunCheckpoint(filename="best", monitor="val/mae", mode="min", **shared),
+        RunCheckpoint(filename="last", **shared),
     ]
 
 

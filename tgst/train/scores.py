@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from tgst.train.data_module import ForecastData
 from tgst.train.report import score_table
 from tgst.train.task import ForecastTask
 
-__all__ = ["model_and_baseline_scores", "write_scores"]
+__all__ = ["model_and_baseline_scores", "table_of_scores", "write_scores"]
 
 
 def model_and_baseline_scores(
@@ -35,7 +37,8 @@ def model_and_baseline_scores(
 
     Returns:
         For each model ``"mae"``, ``"rmse"`` and ``"mape"``, a tensor :math:`(H)` each; the task's
-        model comes first.
+        model comes first. All are scored on the same windows, also after a test with
+        ``limit_test_batches``.
 
     Raises:
         ValueError: If the task was not tested.
@@ -50,7 +53,21 @@ def model_and_baseline_scores(
     for baseline in baselines.values():
         baseline.fit(data.series, data.train_rows.stop, data.target_index)
     name = type(task.model).__name__
-    return {name: task.scores} | baseline_scores(data.test_dataloader(), baselines)
+    batches = islice(data.test_dataloader(), task.tested_batches)
+    return {name: task.scores} | baseline_scores(batches, baselines)
+
+
+def table_of_scores(
+    task: ForecastTask, data: ForecastData, scores: dict[str, dict[str, Tensor]]
+) -> str:
+    r"""The scores as a table to read.
+
+    Args:
+        task: A task after ``Trainer.test``.
+        data: The data it was tested on.
+        scores: What :func:`model_and_baseline_scores` gave.
+    """
+    return score_table(scores, task.report_steps, step_minutes(data), data.unit)
 
 
 def write_scores(
@@ -69,10 +86,13 @@ def write_scores(
 
     Returns:
         The table.
+
+    Raises:
+        OSError: If a file cannot be written; names it.
     """
     if scores is None:
         scores = model_and_baseline_scores(task, data)
-    table = score_table(scores, task.report_steps, step_minutes(data), data.unit)
+    table = table_of_scores(task, data, scores)
     content = {
         "step_minutes": step_minutes(data),
         "unit": data.unit,
@@ -82,7 +102,6 @@ def write_scores(
         },
     }
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "scores.json", json.dumps(content, indent=2) + "\n")
     _write(folder / "scores.md", table + "\n")
     return table
@@ -100,7 +119,12 @@ def step_minutes(data: Any) -> float:
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
+    except OSError as error:
+        reason = f"cannot write the scores ({error.strerror})"
+        raise OSError(error.errno, reason, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

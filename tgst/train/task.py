@@ -3,38 +3,33 @@ r"""The forecasting task: model, loss, metrics and optimizer."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from torch.optim import lr_scheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tgst.data import StandardScaler
 from tgst.loader import WindowBatch
-from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE, masked_huber, masked_mae, masked_mse
+from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE
+from tgst.train.agreement import (
+    check_fits_data,
+    check_resumable,
+    constructor_arguments,
+    setting_differences,
+)
 from tgst.train.checkpoint import model_difference
+from tgst.train.fill import fill_forward
+from tgst.train.options import LOSSES, OPTIMIZERS, check_options, make_scheduler
 from tgst.train.report import quarter_half_all
 from tgst.train.static_graph import StaticGraph
 
 __all__ = ["ForecastTask"]
 
-LOSSES: dict[str, Callable[..., Tensor]] = {
-    "mae": masked_mae,
-    "mse": masked_mse,
-    "huber": masked_huber,
-}
-OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-# no scheduler that waits for a metric: its last step is lost when a run is resumed
-SCHEDULERS: dict[str, Any] = {
-    "step": lr_scheduler.StepLR,
-    "multistep": lr_scheduler.MultiStepLR,
-    "exponential": lr_scheduler.ExponentialLR,
-    "cosine": lr_scheduler.CosineAnnealingLR,
-}
 METRICS: dict[str, Any] = {"mae": MaskedMAE, "rmse": MaskedRMSE, "mape": MaskedMAPE}
 
 
@@ -51,7 +46,9 @@ class ForecastTask(LightningModule):
 
     Args:
         model: Called as ``model(x, edge_index, edge_type=..., edge_weight=..., e_id=...)`` with
-            those edge attributes that the graph has and its ``forward`` takes.
+            those edge attributes that the graph has and its ``forward`` takes. Its attributes
+            ``history``, ``horizon``, ``in_channels``, ``out_channels`` and ``num_nodes``, as far as
+            it has them, must agree with the data.
         loss: ``"mae"``, ``"mse"`` or ``"huber"`` (with threshold 1), in the unit of the readings.
         learning_rate: Step size.
         weight_decay: L2 penalty (``adam``) or decoupled decay (``adamw``).
@@ -98,7 +95,7 @@ class ForecastTask(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
-        _check_options(model, self.hparams)
+        check_options(model, self.hparams)
         self.model = model
         self.loss = loss
         self.learning_rate = learning_rate
@@ -120,8 +117,10 @@ class ForecastTask(LightningModule):
         self.graph: StaticGraph | None = None
         self.scaler: StandardScaler | None = None
         self.target_index: list[int] | None = None
+        self.channels: dict[str, list[str]] = {}
         self.metrics = torch.nn.ModuleDict()
         self.scores: dict[str, Tensor] = {}
+        self.tested_batches: int | None = None
 
     def setup(self, stage: str | None = None) -> None:
         r"""Takes graph, scaler and horizon from the data module.
@@ -130,17 +129,23 @@ class ForecastTask(LightningModule):
             stage: Lightning's stage.
 
         Raises:
-            ValueError: If the model's history or horizon is not the data's.
+            ValueError: If the model does not agree with the data in steps, nodes or channels.
         """
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if data is None:
             raise ValueError("datamodule: expected a ForecastData, got None")
-        self._check_steps("history", data.history)
-        self._check_steps("horizon", data.horizon if self.rollout_steps is None else 1)
-        if self.rollout_steps not in (None, data.horizon):
-            raise ValueError(
-                f"rollout_steps must be the data's horizon {data.horizon}, got {self.rollout_steps}"
-            )
+        self.use_data(data)
+
+    def use_data(self, data: Any) -> None:
+        r"""Takes graph, scaler and horizon from a data module that was set up.
+
+        Args:
+            data: A :class:`tgst.train.ForecastData`.
+
+        Raises:
+            ValueError: If the model does not agree with the data in steps, nodes or channels.
+        """
+        check_fits_data(self.model, data, self.rollout_steps)
         if not all(1 <= step <= data.horizon for step in self.report_steps or ()):
             raise ValueError(
                 f"report_steps must be of 1 to {data.horizon}, got {self.report_steps}"
@@ -149,15 +154,11 @@ class ForecastTask(LightningModule):
         self.scaler = StandardScaler(data.scaler.mean.numel()).to(self.device)
         self.scaler.load_state_dict(data.scaler.state_dict())
         self.target_index = data.target_index
+        self.channels = {"channels": list(data.series.channels), "targets": data.target_names}
         for part in ("val", "test"):
             self.metrics[part] = torch.nn.ModuleDict(
                 {name: metric(data.horizon) for name, metric in METRICS.items()}
             )
-
-    def _check_steps(self, name: str, expected: int) -> None:
-        steps = getattr(self.model, name, expected)
-        if steps != expected:
-            raise ValueError(f"{name}: the data give {expected} steps, the model has {steps}")
 
     def forward(self, batch: WindowBatch) -> Tensor:
         r"""Forecasts a batch in the unit of the readings.
@@ -234,9 +235,17 @@ class ForecastTask(LightningModule):
         r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
         self._log_scores("test")
         self.scores = {name: metric.compute().cpu() for name, metric in self._metrics("test")}
+        self.tested_batches = self._limited_batches()
         for name, errors in self.scores.items():
             for step in self.report_steps or quarter_half_all(len(errors)):
                 self.log(f"test/{name}_step_{step}", errors[step - 1].float(), sync_dist=True)
+
+    def _limited_batches(self) -> int | None:
+        """The first so many batches of the loader were tested; None if all were."""
+        limit: Any = self.trainer.limit_test_batches
+        if isinstance(limit, float) and limit == 1.0:  # the integer 1 means one batch
+            return None
+        return int(self.trainer.num_test_batches[0]) * self.trainer.world_size
 
     def _metrics(self, part: str) -> list[tuple[str, Any]]:
         return list(self.metrics[part].items())  # type: ignore[operator]
@@ -263,15 +272,17 @@ class ForecastTask(LightningModule):
         )
         if self.scheduler is None:
             return optimizer
-        arguments = dict(self.scheduler_args)
-        if self.scheduler == "cosine":
-            arguments.setdefault("T_max", self.trainer.max_epochs)
-        return [optimizer], [SCHEDULERS[self.scheduler](optimizer, **arguments)]
+        scheduler = make_scheduler(
+            self.scheduler, optimizer, self.scheduler_args, self.trainer.max_epochs
+        )
+        return [optimizer], [scheduler]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         r"""Adds what a task without a data module needs to know."""
         checkpoint["model_class"] = _class_name(self.model)
+        checkpoint["model_arguments"] = constructor_arguments(self.model)
         checkpoint["target_index"] = self.target_index
+        checkpoint["channels"] = self.channels
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         r"""Refuses a checkpoint of another model or graph before any weight is changed.
@@ -280,81 +291,78 @@ class ForecastTask(LightningModule):
             checkpoint: What was saved.
 
         Raises:
-            ValueError: If the checkpoint's model, weight averaging or graph differs; names how.
+            ValueError: If :meth:`check_checkpoint` finds a difference.
         """
+        trainer = self._trainer
+        name = f"checkpoint {trainer.ckpt_path}" if trainer is not None else "the checkpoint"
+        resumed = trainer is not None and trainer.state.fn == TrainerFn.FITTING
+        epochs = trainer.max_epochs if trainer is not None else None
+        self.check_checkpoint(checkpoint, name, resumed, epochs)
         state = checkpoint["state_dict"]
-        self._check_model(state, checkpoint.get("model_class"))
-        graph = _part(state, "graph.")
         if self.graph is None:  # loaded without a data module
-            self.graph = StaticGraph.from_state(graph)
+            self.graph = StaticGraph.from_state(_part(state, "graph."))
             self.scaler = StandardScaler(state["scaler.mean"].numel())
             self.target_index = checkpoint.get("target_index")
-        difference = self.graph.difference(graph)
-        if difference is not None:
-            if not self.other_graph:
-                raise ValueError(
-                    f"{self._checkpoint_name()} was trained on another graph: {difference}; "
-                    "set model.other_graph to true to use its weights here"
-                )
+            self.channels = checkpoint.get("channels", {})
+        if self.graph.difference(_part(state, "graph.")) is not None:
             own = self.state_dict()
             for name in [n for n in (*state, *own) if n.startswith(("graph.", "scaler."))]:
                 state.pop(name, None)
             state.update({n: v for n, v in own.items() if n.startswith(("graph.", "scaler."))})
 
-    def _check_model(self, state: dict[str, Tensor], saved_class: str | None) -> None:
-        own_class = _class_name(self.model)
-        sentences = []
-        if saved_class is not None and saved_class != own_class:
-            sentences = [f"its model is {saved_class}, not {own_class}"]
-        elif _part(state, "averaged.") and self.averaged is None:
-            sentences = ["it has averaged weights, but average is None here"]
-        elif self.averaged is not None and not _part(state, "averaged."):
-            sentences = ["it has no averaged weights, but average is set here"]
-        else:
-            sentences = model_difference(self.model.state_dict(), _part(state, "model."))
+    def check_checkpoint(
+        self,
+        checkpoint: Mapping[str, Any],
+        name: str = "the checkpoint",
+        resumed: bool = False,
+        max_epochs: int | None = None,
+    ) -> None:
+        r"""Refuses a checkpoint that does not belong to the model, the data or the settings.
+
+        Args:
+            checkpoint: What was saved.
+            name: How messages call it.
+            resumed: Whether a fit shall continue from it, with its optimizer.
+            max_epochs: Epochs of the resumed fit.
+
+        Raises:
+            ValueError: If model, weight averaging, input, channels or graph differ, or, of a fit
+                to resume, the optimizer or its schedule; names how.
+        """
+        sentences = self._model_differences(checkpoint) or self._input_differences(checkpoint)
         if sentences:
-            raise ValueError(
-                f"{self._checkpoint_name()} does not fit the model: {'; '.join(sentences)}"
-            )
+            raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
+        if self.graph is not None and not self.other_graph:
+            difference = self.graph.difference(_part(checkpoint["state_dict"], "graph."))
+            if difference is not None:
+                raise ValueError(
+                    f"{name} was trained on another graph: {difference}; "
+                    "set model.other_graph to true to use its weights here"
+                )
+        if resumed:
+            check_resumable(name, checkpoint, self.hparams, max_epochs)
 
-    def _checkpoint_name(self) -> str:
-        path = None if self._trainer is None else self.trainer.ckpt_path
-        return "the checkpoint" if path is None else f"checkpoint {path}"
+    def _model_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
+        state, own_class = checkpoint["state_dict"], _class_name(self.model)
+        saved_class = checkpoint.get("model_class", own_class)
+        if saved_class != own_class:
+            return [f"its model is {saved_class}, not {own_class}"]
+        if _part(state, "averaged.") and self.averaged is None:
+            return ["it has averaged weights, but average is None here"]
+        if self.averaged is not None and not _part(state, "averaged."):
+            return ["it has no averaged weights, but average is set here"]
+        return model_difference(
+            self.model.state_dict(), _part(state, "model.")
+        ) or setting_differences(
+            checkpoint.get("model_arguments", {}), constructor_arguments(self.model)
+        )
 
-
-def fill_forward(x: Tensor, mask: Tensor) -> Tensor:
-    r"""Replaces unobserved entries by the last observed one before them, or by zero.
-
-    Args:
-        x: Standardised readings.
-        mask: True where observed.
-
-    Shapes:
-        - **x**: :math:`(N, B, T, C)`
-        - **mask**: :math:`(N, B, T)`
-        - **output**: :math:`(N, B, T, C)`
-    """
-    step = torch.arange(x.size(2), device=x.device).expand_as(mask)
-    last = torch.where(mask, step, -1).cummax(dim=2).values.unsqueeze(-1)
-    return x.gather(2, last.clamp(min=0).expand_as(x)) * (last >= 0)
-
-
-def _check_options(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
-    _one_of("loss", options["loss"], LOSSES)
-    _one_of("optimizer", options["optimizer"], OPTIMIZERS)
-    _one_of("fill", options["fill"], ("mean", "last"))
-    if options["scheduler"] is not None:
-        _one_of("scheduler", options["scheduler"], SCHEDULERS)
-    average = options["average"]
-    if average is not None and not 0 < average < 1:
-        raise ValueError(f"average must be between 0 and 1, got {average}")
-    if options["rollout_steps"] is not None and not hasattr(model, "rollout"):
-        raise ValueError(f"rollout_steps needs a model with rollout, got {type(model).__name__}")
-
-
-def _one_of(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    def _input_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
+        options = {name: self.hparams[name] for name in ("fill", "rollout_steps")}
+        return [
+            *setting_differences(checkpoint.get("hyper_parameters", {}), options),
+            *setting_differences(checkpoint.get("channels", {}), self.channels),
+        ]
 
 
 def _class_name(model: torch.nn.Module) -> str:

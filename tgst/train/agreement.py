@@ -1,0 +1,180 @@
+r"""Whether model, data and checkpoint belong together, told before anything is changed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+__all__ = [
+    "check_fits_data",
+    "check_resumable",
+    "constructor_arguments",
+    "setting_differences",
+]
+
+# change how a model is trained or computed, not what its weights mean
+_FREE = ("p", "dropout", "inplace", "backend", "steps_per_call", "device", "dtype")
+_OF_THE_GRAPH = ("num_nodes", "num_edges")  # compared with the graph itself
+# the optimizer's and scheduler's state in a checkpoint would silently win over these
+_OF_THE_OPTIMIZER = ("optimizer", "learning_rate", "weight_decay", "scheduler", "scheduler_args")
+
+
+def check_fits_data(model: torch.nn.Module, data: Any, rollout_steps: int | None) -> None:
+    r"""Compares what a model says of itself with the data.
+
+    Args:
+        model: Its attributes ``history``, ``horizon``, ``in_channels``, ``out_channels``,
+            ``residual`` and ``num_nodes`` (this one of its parts as well) are compared if it has
+            them.
+        data: A :class:`tgst.train.ForecastData` that was set up.
+        rollout_steps: Steps of the recursive forecast; None if there is none.
+
+    Raises:
+        ValueError: If they do not agree; names the argument and both values.
+    """
+    _check_steps(model, "history", data.history)
+    _check_steps(model, "horizon", data.horizon if rollout_steps is None else 1)
+    if rollout_steps not in (None, data.horizon):
+        raise ValueError(
+            f"rollout_steps must be the data's horizon {data.horizon}, got {rollout_steps}"
+        )
+    _check_nodes(model, data.series.num_nodes)
+    _check_channels(model, data)
+    _check_targets_come_first(model, data, rollout_steps)
+
+
+def _check_steps(model: torch.nn.Module, name: str, expected: int) -> None:
+    steps = getattr(model, name, expected)
+    if steps != expected:
+        raise ValueError(f"{name}: the data give {expected} steps, the model has {steps}")
+
+
+def _check_nodes(model: torch.nn.Module, expected: int) -> None:
+    for module in model.modules():
+        nodes = getattr(module, "num_nodes", None)
+        if isinstance(nodes, int) and nodes != expected:
+            raise ValueError(
+                f"num_nodes: the data give {expected} nodes, the model has {nodes}; set "
+                f"model.model.init_args.num_nodes to {expected}"
+            )
+
+
+def _check_channels(model: torch.nn.Module, data: Any) -> None:
+    series, covariates = list(data.series.channels), 2 if data.time_of_day else 0
+    found = getattr(model, "in_channels", None)
+    expected = len(series) + covariates
+    if isinstance(found, int) and found != expected:
+        raise ValueError(
+            f"in_channels: the data give {expected} channels ({', '.join(series)}; {covariates} "
+            f"of data.time_of_day), the model has {found}"
+        )
+    found, expected = getattr(model, "out_channels", None), len(data.target_index)
+    if isinstance(found, int) and found != expected:
+        raise ValueError(
+            f"out_channels: data.target_channels gives {expected} channels to predict "
+            f"({', '.join(data.target_names)}), the model has {found}"
+        )
+
+
+def _check_targets_come_first(model: torch.nn.Module, data: Any, rollout_steps: int | None) -> None:
+    series = list(data.series.channels)
+    if rollout_steps is not None and data.target_names != series:
+        raise ValueError(
+            "data.target_channels: rollout_steps feeds predictions back as input, so all channels "
+            f"{series} must be predicted in this order, got {data.target_names}; leave it unset"
+        )
+    first = series[: len(data.target_names)]
+    if getattr(model, "residual", False) is True and data.target_names != first:
+        raise ValueError(
+            "data.target_channels: a model with residual corrects the first channels of its "
+            f"input, {first}, got {data.target_names}; predict those, or set "
+            "model.model.init_args.residual to false"
+        )
+
+
+def constructor_arguments(model: torch.nn.Module) -> dict[str, Any]:
+    r"""The arguments that a model and its parts were made with, as far as they are kept as
+    attributes of the same name and are plain values.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Value by dotted name, such as ``blocks.0.first.gate``.
+    """
+    found = {}
+    for part, module in model.named_modules():
+        for name in inspect.signature(type(module).__init__).parameters:
+            value = vars(module).get(name, module)
+            if name not in (*_FREE, *_OF_THE_GRAPH) and _is_plain(value):
+                found[f"{part}.{name}" if part else name] = value
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return all(_is_plain(item) for item in value)
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def setting_differences(
+    saved: Mapping[str, Any], own: Mapping[str, Any], limit: int = 3
+) -> list[str]:
+    r"""Says which of the settings that both sides have differ.
+
+    Args:
+        saved: The checkpoint's.
+        own: Those here.
+        limit: At most this many.
+    """
+    sentences = [
+        f"{name} is {saved[name]!r} in the checkpoint and {value!r} here"
+        for name, value in own.items()
+        if name in saved and _as_list(saved[name]) != _as_list(value)
+    ]
+    return sentences[:limit]
+
+
+def _as_list(value: Any) -> Any:
+    return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_resumable(
+    name: str, checkpoint: Mapping[str, Any], settings: Mapping[str, Any], max_epochs: int | None
+) -> None:
+    r"""Refuses to resume a fit with settings that the checkpoint would override.
+
+    Args:
+        name: How messages call the checkpoint.
+        checkpoint: What was saved.
+        settings: The arguments of the task here.
+        max_epochs: Epochs of the trainer here.
+
+    Raises:
+        ValueError: If the optimizer or its schedule differs; names the setting.
+    """
+    saved = checkpoint.get("hyper_parameters", {})
+    own = {f"model.{n}": _as_setting(settings[n]) for n in _OF_THE_OPTIMIZER}
+    theirs = {f"model.{n}": _as_setting(saved[n]) for n in _OF_THE_OPTIMIZER if n in saved}
+    differences = setting_differences(theirs, own)
+    if differences:
+        raise ValueError(
+            f"{name} cannot be resumed with another optimizer: {'; '.join(differences)}; keep the "
+            "setting or start a new fit"
+        )
+    for scheduler in checkpoint.get("lr_schedulers", ()):
+        planned = scheduler.get("T_max")
+        given = "T_max" in (settings["scheduler_args"] or {})
+        if planned is not None and not given and planned != max_epochs:
+            raise ValueError(
+                f"{name} is of a fit planned for {planned} epochs, which set its cosine schedule: "
+                f"trainer.max_epochs must be {planned} to resume it, got {max_epochs}; for another "
+                "number start a new fit"
+            )
+
+
+def _as_setting(value: Any) -> Any:
+    return None if value == {} else value  # no arguments, said in two ways
