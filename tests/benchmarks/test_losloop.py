@@ -6,6 +6,7 @@ from benchmarks.losloop import STEPS, markdown, summary
 
 ABOUT = {
     "hardware": "two cores",
+    "threads": 2,
     "versions": {"torch": "2.0"},
     "date": "2024-01-01",
     "command": "python -m benchmarks.losloop",
@@ -38,6 +39,6 @@ def test_markdown_has_a_row_per_model():
     assert f"| model | {model} | {model} | {model} |" in text.splitlines()
     constant = "9.00 / 9.00 / 9.00"
     assert f"| last value | {constant} | {constant} | {constant} |" in text.splitlines()
-    assert "2 seeds (0, 1). two cores; torch 2.0; 2024-01-01" in text
+    assert "2 seeds (0, 1). two cores, 2 thread(s); torch 2.0; 2024-01-01" in text
     assert "Minutes per fit: 1.2, 1.2." in text
     assert text.endswith("|\n")
