@@ -187,3 +187,34 @@ def test_rollout_arguments(graph):
     plain = TrafficSTGCN(1, 1, horizon=1, **SMALL).double()
     with pytest.raises(ValueError, match="covariates: expected 2 future steps of 0"):
         plain.rollout(x[..., :1], graph.edge_index, steps=2, covariates=x[:, :, :2, :2], **options)
+
+
+def test_edges_out_of_place_are_named(graph):
+    """Through every way in, also the cache and PerStep's disjoint union."""
+    x = torch.randn(7, 5, 3, dtype=torch.float64)
+    layers = (
+        PartitionConv(3, 4).double(),
+        ChebConv(3, 4, K=2).double(),
+        PerStep(GCNConv(3, 4).double()),
+    )
+    bad = {
+        r"edge_index: expected a strided \(dense\) layout": graph.edge_index.to_sparse(),
+        r"edge_index: expected a strided \(dense\) layout, got torch.sparse_csr": (
+            graph.edge_index.to_sparse_csr()
+        ),
+        r"edge_index: expected node numbers in \[0, 7\), but edge 0 has source 9": (
+            torch.tensor([[9, 1], [2, 0]])
+        ),
+        r"edge_index: .* edge 1 has target -1": torch.tensor([[0, 1], [2, -1]]),
+        r"edge_index: expected shape \[2, E\], got \[18\]": graph.edge_index[0],
+    }
+    for layer in layers:
+        for message, edge_index in bad.items():
+            with pytest.raises(ValueError, match=message):
+                layer(x, edge_index)
+        with pytest.raises(TypeError, match=r"edge_index: expected dtype torch.int64"):
+            layer(x, graph.edge_index.int())
+    with pytest.raises(ValueError, match="edge_type: expected a strided"):
+        layers[0](x, graph.edge_index, graph.edge_type.to_sparse())
+    with pytest.raises(TypeError, match="x: expected a Tensor, got list"):
+        layers[0](x.tolist(), graph.edge_index)

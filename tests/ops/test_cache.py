@@ -42,7 +42,9 @@ def test_every_argument_counts():
     assert torch.equal(as_adjacency(edge_index, edge_type, 6, 3).label, edge_type)
 
 
-@pytest.mark.parametrize("change", ["edge_index", "edge_type", "row_view", "data", "resize"])
+@pytest.mark.parametrize(
+    "change", ["edge_index", "edge_type", "row_view", "data", "strides", "resize"]
+)
 def test_in_place_changes_are_seen(change):
     edge_index, edge_type = fresh()
     before = as_adjacency(edge_index, edge_type, 6, 3)
@@ -55,6 +57,11 @@ def test_in_place_changes_are_seen(change):
         row.fill_(5)
     elif change == "data":
         edge_index.data = edge_index.flip(0)
+    elif change == "strides":
+        edge_index, edge_type = edge_index[:, :2].clone(), edge_type[:2].clone()
+        edge_index[0, 1] = (edge_index[1, 0] + 1) % 6  # differs from its transpose
+        before = as_adjacency(edge_index, edge_type, 6, 3)
+        edge_index.data = edge_index.data.t()
     else:
         edge_index.resize_(2, 16)
         edge_type.resize_(16)

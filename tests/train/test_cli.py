@@ -299,6 +299,32 @@ def test_shipped_configs_are_found_by_name():
     ]  # fmt: skip
 
 
+def test_data_root_outvotes_the_saved_root(run, tmp_path, capsys):
+    assert run("fit") == 0
+    saved = "runs/tiny/version_0/config.yaml"
+    assert yaml.safe_load(Path(saved).read_text())["root"] is None
+    assert cli.main(["fit", "--config", saved, "--data.root", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_resuming_a_finished_fit_keeps_its_log(run):
+    assert run("fit") == 0
+    log = Path("runs/tiny/version_0/metrics.csv")
+    before = log.read_text()
+    assert run("fit", "--ckpt_path", "last") == 0
+    assert log.read_text() == before
+    assert not log.with_name("metrics_part_1.csv").exists()
+
+
+def test_a_checkpoint_by_its_bare_name(run, monkeypatch):
+    assert run("fit") == 0
+    folder = Path("runs/tiny/version_0").absolute()
+    monkeypatch.chdir(folder / "checkpoints")
+    assert run("test", "--ckpt_path", "best.ckpt", config="../../../../tiny.yaml") == 0
+    assert (folder / "scores.json").is_file()
+    assert not (folder / "checkpoints" / "scores.json").exists()
+
+
 def test_a_file_goes_before_a_shipped_config_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("demo").write_text("trainer: {}")

@@ -83,12 +83,23 @@ def _checked(
 
 
 def _may_remember(edge_index: Tensor, edge_type: Tensor | None) -> bool:
-    if not values_are_known() or edge_index.is_inference():
-        return False
-    if edge_type is not None and (not isinstance(edge_type, Tensor) or edge_type.is_inference()):
+    tensors = (edge_index,) if edge_type is None else (edge_index, edge_type)
+    if not values_are_known() or not all(_has_state(tensor) for tensor in tensors):
         return False
     # What is built inside torch.func belongs to the running transform and dies with it.
     return not torch._C._are_functorch_transforms_active()
+
+
+def _has_state(tensor: object) -> bool:
+    # Whether `_state` says all: not of other layouts (build refuses them with a message), of
+    # tensors without memory, of subclasses, or in inference mode.
+    plain = type(tensor) in (Tensor, torch.nn.Parameter)
+    return (
+        plain
+        and tensor.layout == torch.strided  # type: ignore[attr-defined]
+        and not tensor.is_meta  # type: ignore[attr-defined]
+        and not tensor.is_inference()  # type: ignore[attr-defined]
+    )
 
 
 def _entry(edge_index: Tensor, edge_type: Tensor) -> dict[tuple[int | None, int], Adjacency]:
@@ -102,6 +113,6 @@ def _entry(edge_index: Tensor, edge_type: Tensor) -> dict[tuple[int | None, int]
     return entry[1]
 
 
-def _state(tensor: Tensor) -> tuple[int, int, torch.Size]:
-    # The version counts in-place changes; address and shape change with `tensor.data = other`.
-    return tensor._version, tensor.data_ptr(), tensor.shape
+def _state(tensor: Tensor) -> tuple[object, ...]:
+    # The version counts in-place changes; the rest changes with `tensor.data = other`.
+    return tensor._version, tensor.data_ptr(), tensor.shape, tensor.stride()

@@ -50,6 +50,7 @@ class ForecastCLI(LightningCLI):
     """
 
     run_folder: Path
+    _kept_metrics: Path | None = None
 
     def __init__(self, arguments: Sequence[str]) -> None:
         _quiet()
@@ -101,7 +102,8 @@ class ForecastCLI(LightningCLI):
         r"""Finds the checkpoint and the run's folder."""
         options = self.options
         if options.root is not None:
-            options.data.root = options.root
+            # Moved, so that a saved config does not outvote --data.root.
+            options.data.root, options.root = options.root, None
         if options.name is None:
             options.name = Path(str(options.config[-1])).stem if options.config else "run"
         fits = self.subcommand == "fit"
@@ -145,7 +147,7 @@ class ForecastCLI(LightningCLI):
             name = f"checkpoint {path}"
             self.model.check_checkpoint(checkpoint, name, True, self.trainer.max_epochs)
         if not getattr(self.trainer, "fast_dev_run", False):
-            keep_metrics(self.run_folder)
+            self._kept_metrics = keep_metrics(self.run_folder)
 
     def _callbacks(self) -> list[Callback]:
         if self.subcommand == "predict":
@@ -174,6 +176,10 @@ class ForecastCLI(LightningCLI):
 
     def after_fit(self) -> None:
         r"""Says where the results are."""
+        kept = self._kept_metrics
+        metrics = self.run_folder / "metrics.csv"
+        if kept is not None and not metrics.exists():  # no epoch was left to run
+            kept.rename(metrics)
         best = self.trainer.checkpoint_callback
         if isinstance(best, ModelCheckpoint) and best.best_model_score is not None:
             score = f"val/mae {best.best_model_score:.4f}"
@@ -280,18 +286,22 @@ def checkpoint_callbacks(folder: Path) -> list[Callback]:
 
 
 @rank_zero_only
-def keep_metrics(run_folder: Path) -> None:
+def keep_metrics(run_folder: Path) -> Path | None:
     r"""Renames the ``metrics.csv`` of a run that is resumed; the logger would delete it.
 
     Args:
         run_folder: Folder of the run.
+
+    Returns:
+        The new name; None if there was nothing to rename.
     """
     metrics = run_folder / "metrics.csv"
-    if metrics.is_file():
-        part = 1
-        while (run_folder / f"metrics_part_{part}.csv").exists():
-            part += 1
-        metrics.rename(run_folder / f"metrics_part_{part}.csv")
+    if not metrics.is_file():
+        return None
+    part = 1
+    while (run_folder / f"metrics_part_{part}.csv").exists():
+        part += 1
+    return metrics.rename(run_folder / f"metrics_part_{part}.csv")
 
 
 def _checkpoint(name: str | Path | None, runs: Path) -> str | None:
@@ -319,4 +329,6 @@ def _versions(runs: Path) -> list[int]:
 
 def _run_folder(checkpoint: Path) -> Path:
     folder = checkpoint.parent
+    if not folder.name:  # a file of the working directory
+        folder = checkpoint.absolute().parent
     return folder.parent if folder.name == "checkpoints" else folder

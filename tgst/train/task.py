@@ -129,7 +129,7 @@ class ForecastTask(LightningModule):
             stage: Lightning's stage.
 
         Raises:
-            ValueError: If the model does not agree with the data in steps, nodes or channels.
+            ValueError: If there is no data module, or as :meth:`use_data`.
         """
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if data is None:
@@ -143,7 +143,9 @@ class ForecastTask(LightningModule):
             data: A :class:`tgst.train.ForecastData`.
 
         Raises:
-            ValueError: If the model does not agree with the data in steps, nodes or channels.
+            ValueError: If the model does not agree with the data in steps, nodes or channels, if
+                the targets are not the channels that ``residual`` or ``rollout_steps`` need, or
+                if a step of ``report_steps`` is beyond the horizon.
         """
         check_fits_data(self.model, data, self.rollout_steps)
         if not all(1 <= step <= data.horizon for step in self.report_steps or ()):

@@ -12,7 +12,9 @@ __all__ = ["check_backend", "check_edge_weight", "check_features", "edge_tensors
 
 
 def check_features(x: Tensor, channels: int) -> None:
-    r"""Raises a :class:`ValueError` unless :obj:`x` is a strided float :math:`(N, *, C)`."""
+    r"""Raises unless :obj:`x` is a strided float tensor :math:`(N, *, C)`."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x: expected a Tensor, got {type(x).__name__}")
     if x.dim() < 2 or x.size(-1) != channels:
         raise ValueError(
             f"x: expected [num_nodes, *, {channels}] (nodes first, channels last), "

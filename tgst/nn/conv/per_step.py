@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tgst.nn.conv.arguments import edge_tensors, flat_rows
+from tgst.ops.adjacency import Adjacency, check_edges
 
 # Messages of one call stay near this many rows: large enough to fill the machine, small enough
 # to stay in cache (processing all steps at once is 1.3 to 2.2 times slower).
@@ -42,8 +43,8 @@ class PerStep(torch.nn.Module):
 
     Raises:
         ValueError: If :obj:`conv` caches its normalised graph (:obj:`cached=True`), which would
-            be wrong for the next number of steps, or if an edge attribute is not of length
-            :math:`E`.
+            be wrong for the next number of steps, if an edge attribute is not of length
+            :math:`E`, or if an edge or a dimension is out of place; the message names it.
     """
 
     def __init__(self, conv: torch.nn.Module, steps_per_call: int | None = None):
@@ -67,7 +68,10 @@ class PerStep(torch.nn.Module):
         r"""Runs the convolution at every step; see the class for shapes."""
         if x.dim() < 2:
             raise ValueError(f"x: expected [num_nodes, *, channels], got {list(x.shape)}")
+        given = edge_index
         edge_index, labels = edge_tensors(edge_index)
+        if not isinstance(given, Adjacency):  # which was validated when it was built
+            check_edges(edge_index, x.size(0))
         if labels is not None and not args and self._takes_labels:
             kwargs["edge_type"] = labels  # an Adjacency brings its own
         num_edges = edge_index.size(1)
