@@ -97,7 +97,7 @@ class Adjacency(NamedTuple):
         """
         edge_index = as_plain_tensor(edge_index)
         num_partitions = check_count("num_partitions", num_partitions, at_least=1)
-        num_nodes = check_edges(edge_index, num_nodes)
+        num_nodes = _check_edges(edge_index, num_nodes)
         _check_labels(edge_type, edge_index, num_partitions)
         source, target = edge_index[0].clone(), edge_index[1].clone()
         label = torch.zeros_like(source) if edge_type is None else edge_type.clone()
@@ -147,7 +147,7 @@ def values_are_known() -> bool:
     return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
 
 
-def check_edges(edge_index: Tensor, num_nodes: int | None) -> int:
+def _check_edges(edge_index: Tensor, num_nodes: int | None) -> int:
     """Return the number of nodes, or say which edge, rank, layout or dtype is out of place."""
     _check_long("edge_index", edge_index)
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:

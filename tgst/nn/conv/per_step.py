@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tgst.nn.conv.arguments import edge_tensors, flat_rows
-from tgst.ops.adjacency import Adjacency, check_edges
+from tgst.ops import Adjacency, as_adjacency
 
 # Messages of one call stay near this many rows: large enough to fill the machine, small enough
 # to stay in cache (processing all steps at once is 1.3 to 2.2 times slower).
@@ -71,7 +71,7 @@ class PerStep(torch.nn.Module):
         given = edge_index
         edge_index, labels = edge_tensors(edge_index)
         if not isinstance(given, Adjacency):  # which was validated when it was built
-            check_edges(edge_index, x.size(0))
+            as_adjacency(edge_index, None, x.size(0))  # validates once per tensor
         if labels is not None and not args and self._takes_labels:
             kwargs["edge_type"] = labels  # an Adjacency brings its own
         num_edges = edge_index.size(1)
