@@ -251,3 +251,62 @@ def test_bad_frames(frame, message):
 def test_a_mask_that_is_no_tensor_is_refused():
     with pytest.raises(ValueError, match="`mask` must be a bool tensor, got list"):
         example(mask=[[True] * 4] * 3)
+
+
+def with_filled() -> Series:
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    filled = torch.zeros(3, 4, dtype=torch.bool)
+    mask[1, 1] = mask[1, 2] = mask[2, 0] = False
+    filled[1, 2] = True
+    return example(mask=mask, filled=filled)
+
+
+def test_filled_readings_keep_their_value_and_stay_unobserved():
+    series = with_filled()
+    assert series.values[1].tolist() == [[8, 9], [0, 0], [12, 13], [14, 15]]
+    assert series.values[2, 0].tolist() == [0, 0]
+    assert series.mask[1].tolist() == [True, False, False, True]
+    assert series.filled.sum() == 1
+
+
+def test_slice_and_alignment_keep_what_was_filled():
+    series = with_filled()
+    part = series.slice(2, 4)
+    assert part.filled.tolist() == [[False, False], [True, False], [False, False]]
+    assert part.values[1, 0].tolist() == [12, 13]
+    aligned = series.aligned_to(["b", "c", "a"])
+    assert aligned.filled.nonzero().tolist() == [[0, 2]]
+    assert aligned.values[0, 2].tolist() == [12, 13]
+
+
+def test_to_frame_shows_filled_readings_if_asked():
+    frame = with_filled().to_frame()
+    np.testing.assert_array_equal(frame["b"], [8, np.nan, np.nan, 14])
+    np.testing.assert_array_equal(with_filled().to_frame(filled=True)["b"], [8, np.nan, 12, 14])
+    np.testing.assert_array_equal(example().to_frame(filled=True)["b"], [8, 10, 12, 14])
+
+
+def test_observed_and_filled_exclude_each_other():
+    filled = torch.zeros(3, 4, dtype=torch.bool)
+    filled[1, 2] = filled[2, 3] = True
+    message = r"`filled` must be False where `mask` .* 'b', 2020-01-01T00:10:00 \(and 1 more\)"
+    with pytest.raises(ValueError, match=message):
+        example(filled=filled)
+    with pytest.raises(ValueError, match=message):
+        example(filled=filled, mask=torch.ones(3, 4, dtype=torch.bool))
+    assert example(filled=filled, mask=~filled).values[1, 2].tolist() == [12, 13]
+
+
+def test_filled_values_must_be_finite():
+    values = torch.zeros(1, 4, 1)
+    values[0, 1:3] = float("nan")
+    mask = torch.tensor([[True, False, False, True]])
+    filled = torch.tensor([[False, True, False, False]])
+    with pytest.raises(ValueError, match=r"finite where they are observed or filled, .*00:05:00"):
+        Series(values, stamps(4), mask, filled=filled)
+
+
+def test_bad_filled():
+    message = r"`filled` must be a bool tensor of shape \[nodes, time\] = \(3, 4\), got .*\(4, 3\)"
+    with pytest.raises(ValueError, match=message):
+        example(filled=torch.zeros(4, 3, dtype=torch.bool))

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.data.test_series import stamps
-from tgst.data import Series, split_rows, split_windows, time_of_day, window_starts
+from tgst.data import Series, split_rows, split_windows, window_starts
 
 
 def test_split_rows():
@@ -126,12 +126,39 @@ def test_unknown_part():
         window_starts(20, 3, 2, "training")
 
 
-def test_time_of_day():
-    times = np.array(
-        ["2020-01-01T00:00", "2020-01-01T06:00", "1969-12-31T12:00", "2020-02-29T18:00"], "M8[m]"
-    )
-    expected = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]])
-    assert time_of_day(times).dtype == np.float32
-    np.testing.assert_allclose(time_of_day(times), expected, atol=1e-7)
-    quarter = time_of_day(np.array(["2020-01-01T03:00"], "M8[s]"))
-    np.testing.assert_allclose(quarter, [[0.5**0.5, 0.5**0.5]], rtol=1e-6)
+def test_windows_within_a_day():
+    times = stamps(3 * 288)
+    starts = window_starts(3 * 288, 12, 9, timestamps=times, within_day=True)
+    assert len(starts) == 3 * 268  # 288 - 21 + 1 a day, as in the protocol of STGCN
+    days = times.astype("M8[D]")
+    expected = [start for start in range(3 * 288 - 20) if days[start] == days[start + 20]]
+    assert starts.tolist() == expected
+    assert len(window_starts(3 * 288, 12, 9, timestamps=times)) == 3 * 288 - 20
+
+
+def test_parts_within_a_day():
+    series = Series(torch.zeros(1, 10 * 288, 1), stamps(10 * 288))
+    starts = split_windows(series, 12, 9, (0.8, 0.1, 0.1), within_day=True)
+    assert {part: len(first) for part, first in starts.items()} == {
+        "train": 8 * 268,
+        "val": 268,
+        "test": 268,
+    }
+    assert starts["val"][0] == 8 * 288  # the history does not reach back over midnight
+
+
+def test_days_that_begin_late():
+    times = stamps(20, minutes=60) + np.timedelta64(20, "h")
+    starts = window_starts(20, 2, 1, timestamps=times, within_day=True)
+    assert starts.tolist() == [0, 1, *range(4, 18)]  # rows 0..3 are before midnight
+
+
+def test_within_a_day_needs_to_know_the_days():
+    with pytest.raises(ValueError, match="`within_day` needs `timestamps` or a Series"):
+        window_starts(100, 3, 2, within_day=True)
+
+
+def test_windows_longer_than_a_day():
+    series = Series(torch.zeros(1, 60, 1), stamps(60, minutes=60))
+    with pytest.raises(ValueError, match=r"no 25 equally spaced steps in a row of one day.*midnig"):
+        window_starts(series, 24, 1, within_day=True)

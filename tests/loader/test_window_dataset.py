@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.data.test_series import stamps
-from tgst.data import Series, time_of_day
+from tgst.data import Series, day_of_week, time_of_day
 from tgst.loader import WindowDataset
 
 HISTORY, HORIZON = 4, 3
@@ -75,3 +75,84 @@ def test_dtype_follows_the_series():
     series = Series(series.values.double(), series.timestamps)
     batch = WindowDataset(series, np.array([0]), HISTORY, HORIZON, time_of_day=True)[0]
     assert batch.x.dtype == batch.y.dtype == batch.covariates.dtype == torch.float64
+
+
+def with_filled() -> Series:
+    r"""One node: observed, filled, filled, observed, filled, unobserved, observed, observed."""
+    mask = torch.tensor([[True, False, False, True, False, False, True, True]])
+    filled = torch.tensor([[False, True, True, False, True, False, False, False]])
+    values = torch.arange(1.0, 9.0).view(1, 8, 1)
+    return Series(values, stamps(8), mask, filled=filled)
+
+
+def test_filled_readings_are_inputs_but_no_targets():
+    batch = WindowDataset(with_filled(), np.array([0]), 4, 4)[0]
+    assert batch.mask[0, 0].tolist() == [True, True, True, True]
+    assert batch.x.flatten().tolist() == [1, 2, 3, 4]
+    assert batch.y_mask[0, 0].tolist() == [False, False, True, True]
+    assert batch.y.flatten().tolist() == [0, 0, 7, 8]
+
+
+def test_what_was_filled_with_the_help_of_the_future_is_no_input():
+    dataset = WindowDataset(with_filled(), np.array([0, 1, 2]), 3, 1)
+    batch = dataset.__getitems__([0, 1, 2])
+    # At row 2 the gap of rows 1 and 2 is still open; from row 3 on it is closed.
+    assert batch.mask[0].tolist() == [[True, False, False], [True, True, True], [True, True, False]]
+    assert batch.x[0, ..., 0].tolist() == [[1, 0, 0], [2, 3, 4], [3, 4, 0]]
+    nothing = WindowDataset(with_filled(), np.array([4]), 2, 1)[0]
+    assert not nothing.mask.any()
+
+
+def test_day_of_week_and_own_covariates_follow_the_time_of_day():
+    series = example()
+    own = torch.rand(40, 3, dtype=torch.float64)
+    dataset = WindowDataset(
+        series,
+        np.array([0, 20]),
+        HISTORY,
+        HORIZON,
+        time_of_day=True,
+        day_of_week=True,
+        covariates=own,
+    )
+    covariates = dataset.__getitems__([1, 0]).covariates
+    assert covariates.shape == (1, 2, HISTORY + HORIZON, 12)
+    assert covariates.dtype == torch.float32
+    assert dataset.num_covariates == 12
+    times = series.timestamps[20:27]
+    assert torch.equal(covariates[0, 0, :, :2], torch.from_numpy(time_of_day(times)))
+    assert torch.equal(covariates[0, 0, :, 2:9], torch.from_numpy(day_of_week(times)))
+    assert torch.equal(covariates[0, 0, :, 9:], own[20:27].float())
+    assert covariates[0, 0, 3, 2:9].argmax() == 2  # 23:00 on Wednesday, 1 January 2020
+    assert covariates[0, 0, 4, 2:9].argmax() == 3
+
+
+def test_covariates_of_each_node():
+    series = example()
+    own = np.random.default_rng(0).random((5, 40, 2), dtype=np.float32)
+    dataset = WindowDataset(
+        series, np.array([3, 9]), HISTORY, HORIZON, time_of_day=True, covariates=own
+    )
+    covariates = dataset.__getitems__([0, 1]).covariates
+    assert covariates.shape == (5, 2, HISTORY + HORIZON, 4)
+    assert dataset.num_covariates == 4
+    for node in range(5):
+        shared = torch.from_numpy(time_of_day(series.timestamps[9:16]))
+        assert torch.equal(covariates[node, 1, :, :2], shared)
+        assert torch.equal(covariates[node, 1, :, 2:], torch.from_numpy(own[node, 9:16]))
+
+
+@pytest.mark.parametrize(
+    ("covariates", "message"),
+    [
+        ([[1.0]], "floating point tensor or array, got list"),
+        (torch.zeros(40, 1, dtype=torch.long), r"floating point.* got torch\.int64"),
+        (torch.zeros(39, 1), r"\(40, D\) or \[nodes, time, D\] = \(5, 40, D\).* got \(39, 1\)"),
+        (torch.zeros(40), r"\(40, D\) or .* got \(40,\)"),
+        (torch.zeros(4, 40, 1), r"got \(4, 40, 1\)"),
+        (np.array([[1.0]] * 39 + [[np.nan]]), r"finite, got nan at index \(39, 0\)"),
+    ],
+)
+def test_bad_covariates(covariates, message):
+    with pytest.raises(ValueError, match=f"`covariates` must .*{message}"):
+        WindowDataset(example(), np.array([0]), HISTORY, HORIZON, covariates=covariates)

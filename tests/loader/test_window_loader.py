@@ -99,6 +99,49 @@ def test_stride_and_target_channels_and_time_of_day():
     assert batch.covariates[0, 0, 0, 0].item() == pytest.approx(np.sin(angle))
 
 
+def weeks(days: int, first: str = "2024-03-04") -> Series:
+    r"""Readings every six hours; 4 March 2024 is a Monday."""
+    times = np.datetime64(first, "s") + np.timedelta64(6 * 3600, "s") * np.arange(4 * days)
+    return Series(torch.rand(2, 4 * days, 1), times)
+
+
+def test_day_of_week_is_refused_unless_training_covers_it():
+    message = (
+        r"`day_of_week` needs training rows of every weekday, got none of Saturday, Sunday in "
+        r"rows 0\.\.20 of `split` \(0\.5, 0\.1, 0\.4\); .*day_of_week='auto'"
+    )
+    for part in ("train", "test"):
+        with pytest.raises(ValueError, match=message):
+            WindowLoader(weeks(10), 2, 1, part, (0.5, 0.1, 0.4), day_of_week=True)
+    batch = next(iter(WindowLoader(weeks(10), 2, 1, "test", day_of_week=True)))
+    assert batch.covariates.shape == (1, 8, 3, 7)
+    assert batch.start[0] == 30  # days 7, 7 and 8: Monday, Monday, Tuesday
+    assert batch.covariates[0, 0].argmax(dim=-1).tolist() == [0, 0, 1]
+
+
+def test_day_of_week_only_if_covered():
+    arguments = {"day_of_week": "auto", "time_of_day": True}
+    short = WindowLoader(weeks(10), 2, 1, "test", (0.5, 0.1, 0.4), **arguments)
+    assert next(iter(short)).covariates.size(-1) == 2
+    assert next(iter(WindowLoader(weeks(10), 2, 1, "test", **arguments))).covariates.size(-1) == 9
+    with pytest.raises(ValueError, match="`day_of_week` must be True, False or 'auto', got 'yes'"):
+        WindowLoader(weeks(10), 2, 1, day_of_week="yes")
+
+
+def test_own_covariates():
+    own = torch.arange(float(STEPS)).view(STEPS, 1)
+    batch = next(iter(loader("test", covariates=own)))
+    rows = batch.start[:, None] + torch.arange(7)
+    assert torch.equal(batch.covariates[0, ..., 0], rows.float())
+
+
+def test_windows_within_a_day():
+    within = WindowLoader(example(3 * 288), 12, 9, batch_size=288, within_day=True)
+    assert len(within.starts) == 3 * 268
+    moments = np.concatenate([within.timestamps_of(batch) for batch in within])
+    assert (moments[:, 0].astype("M8[D]") == moments[:, -1].astype("M8[D]")).all()
+
+
 def test_timestamps_of():
     test = loader("test")
     batch = next(iter(test))
@@ -170,6 +213,7 @@ def test_state_without_shuffling():
 @pytest.mark.parametrize("in_hook", [True, False])
 def test_built_again_with_a_distributed_sampler(in_hook):
     kwargs = {"target_channels": [1], "time_of_day": True, "stride": 2, "drop_last": True}
+    kwargs |= {"day_of_week": "auto", "covariates": torch.rand(3, STEPS, 1), "within_day": True}
     if in_hook:  # inside a hook Lightning records the arguments, elsewhere it reads attributes
         from lightning.fabric.utilities.data import _replace_dunder_methods
         from torch.utils.data import DataLoader

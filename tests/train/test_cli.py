@@ -163,7 +163,7 @@ def test_errors_of_the_user_are_one_line(run, root, capsys, tmp_path):
     assert "los_speed.csv" in message
     message = error_of(run("fit", config="metr"), capsys)
     assert message == (
-        "config 'metr' is neither a file nor a shipped configuration (demo, losloop)"
+        "config 'metr' is neither a file nor a shipped configuration (demo, losloop, nyczones)"
     )
     message = error_of(run("fit", "--data.horizon", "3"), capsys)
     assert message == "horizon: the data give 3 steps, the model has 4"
@@ -290,7 +290,7 @@ def test_says_what_to_install(monkeypatch, capsys):
 
 
 def test_shipped_configs_are_found_by_name():
-    assert shipped_configs() == ["demo", "losloop"]
+    assert shipped_configs() == ["demo", "losloop", "nyczones"]
     assert Path(config_path("losloop")).is_file()
     arguments = ["fit", "--config", "demo", "-c", "losloop", "--config=demo", "--name", "demo"]
     demo, losloop = config_path("demo"), config_path("losloop")
@@ -323,6 +323,22 @@ def test_a_checkpoint_by_its_bare_name(run, monkeypatch):
     assert run("test", "--ckpt_path", "best.ckpt", config="../../../../tiny.yaml") == 0
     assert (folder / "scores.json").is_file()
     assert not (folder / "checkpoints" / "scores.json").exists()
+
+
+def test_nyc_zones_are_trained_by_the_recipe_of_los_loop():
+    losloop, nyczones = (
+        yaml.safe_load(Path(config_path(name)).read_text()) for name in ("losloop", "nyczones")
+    )
+    sizes = {"in_channels", "out_channels", "horizon", "num_nodes"}
+    for config in (losloop, nyczones):
+        config["model"]["model"]["init_args"] = {
+            name: value
+            for name, value in config["model"]["model"]["init_args"].items()
+            if name not in sizes
+        }
+        for name in ("dataset", "dataset_args", "horizon"):
+            config["data"].pop(name, None)
+    assert nyczones == losloop
 
 
 def test_a_file_goes_before_a_shipped_config_of_its_name(tmp_path, monkeypatch):

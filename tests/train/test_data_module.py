@@ -6,6 +6,7 @@ import torch
 from torch_geometric.transforms import BaseTransform
 
 from tests.train.tiny import HISTORY, HORIZON, STEPS, tiny_data
+from tgst.data import day_of_week
 from tgst.datasets import LosLoop
 from tgst.train import ForecastData, data_module
 
@@ -117,10 +118,32 @@ def test_setup_reads_once(root):
     assert data.series is series
 
 
+def test_the_day_of_the_week_joins_where_the_training_rows_cover_it():
+    week = ForecastData(dataset_args={"days": 12}, time_of_day=True, day_of_week="auto")
+    week.setup()
+    assert week.covariates == {"time_of_day": 2, "day_of_week": 7}
+    batch = next(iter(week.test_dataloader()))
+    moments = week.series.timestamps[int(batch.start[0]) + np.arange(24)]
+    torch.testing.assert_close(batch.covariates[0, 0, :, 2:], torch.tensor(day_of_week(moments)))
+    short = ForecastData(dataset_args={"days": 2}, time_of_day=True, day_of_week="auto")
+    short.setup()
+    assert short.covariates == {"time_of_day": 2, "day_of_week": 0}
+    assert next(iter(short.test_dataloader())).covariates.size(-1) == 2
+    short.day_of_week = True
+    with pytest.raises(ValueError, match=r"day_of_week.*every weekday"):
+        short.test_dataloader()
+
+
+def test_windows_stay_within_the_day():
+    data = ForecastData(dataset_args={"days": 3}, within_day=True, split=(1, 0, 0))
+    data.setup()
+    assert len(data.train_dataloader().starts) == 3 * (288 - 24 + 1)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"dataset": "metr"}, "dataset must be one of losloop, simulated, got 'metr'"),
+        ({"dataset": "metr"}, "dataset must be one of .*losloop, .*simulated, got 'metr'"),
         ({"predict_part": "all"}, "predict_part must be train, val or test, got 'all'"),
         (
             {"dataset": "losloop"},

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.train.tiny import tiny_data, tiny_model, tiny_trainer, trained
-from tgst.train import ForecastTask, write_scores
+from tgst.train import ForecastData, ForecastTask, write_scores
 from tgst.train.scores import model_and_baseline_scores
 
 
@@ -27,6 +27,19 @@ def test_the_model_comes_first_and_baselines_follow(tested):
     last = [batch.x[:, :, -1:] - batch.y for batch in data.test_dataloader()]
     expected = torch.cat(last, dim=1).abs().double().mean(dim=(0, 1, 3))
     torch.testing.assert_close(scores["last value"]["mae"], expected)
+
+
+def test_a_week_of_training_rows_gives_the_readings_of_a_week_before():
+    complete = {"days": 12, "dropout": 0.0}
+    data = ForecastData(dataset_args=complete, target_channels=["speed"], split=(0.7, 0, 0.3))
+    data.setup()
+    task = ForecastTask(tiny_model())
+    task.scores = {name: torch.zeros(12) for name in ("mae", "rmse", "mape")}
+    errors = model_and_baseline_scores(task, data)["same time last week"]["mae"]
+    frame = data.series.to_frame()
+    differences = (frame - frame.shift(7 * 288)).abs().iloc[data.train_rows.stop :]
+    first = differences.iloc[: len(differences) - 11]  # targets one step ahead
+    assert float(errors[0]) == pytest.approx(first.to_numpy().mean(), rel=1e-5)
 
 
 def test_baselines_learn_from_training_rows_only(tested):

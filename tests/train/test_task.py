@@ -62,6 +62,28 @@ def test_input_is_standardised_masked_and_gets_the_past_covariates(tmp_path, roo
     torch.testing.assert_close(out, (0.5 * std + mean).expand_as(batch.y))
 
 
+def test_the_model_is_given_what_is_known_of_the_horizon(tmp_path, root):
+    task, data = recorded(tmp_path, root, future_covariates=True)
+    batch = next(iter(data.test_dataloader()))
+    task(batch)
+    x = task.model.inputs[0]
+    assert x.size(-1) == 1 + 2 + 2 * HORIZON
+    for step in range(HISTORY):
+        torch.testing.assert_close(x[1, :, step, 1:3], batch.covariates[0, :, step])
+        known = batch.covariates[0, :, HISTORY:].flatten(1)
+        torch.testing.assert_close(x[1, :, step, 3:], known)
+
+
+def test_future_covariates_count_as_channels_and_need_a_direct_forecast(tmp_path, root):
+    model = tiny_model(in_channels=3)
+    with pytest.raises(ValueError, match=r"the data give 11 .* 10 of data.time_of_day"):
+        tiny_trainer(tmp_path).fit(
+            ForecastTask(model, future_covariates=True), datamodule=tiny_data(root)
+        )
+    with pytest.raises(ValueError, match="future_covariates: expected False with rollout_steps"):
+        ForecastTask(tiny_model(horizon=1), rollout_steps=HORIZON, future_covariates=True)
+
+
 def test_fill_forward_takes_the_last_observed_reading():
     x = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]).view(2, 1, 4, 1)
     x = torch.cat([x, 10 * x], dim=-1)

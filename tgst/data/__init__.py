@@ -2,13 +2,21 @@ r"""Readings in time: series, scalers and windows."""
 
 from __future__ import annotations
 
+from tgst.data.calendar import covers_week, day_of_week, time_of_day
+from tgst.data.gap import Gap, gaps
+from tgst.data.readers import read_table
 from tgst.data.scaler import StandardScaler
 from tgst.data.series import Series
-from tgst.data.windows import split_rows, split_windows, time_of_day, window_starts
+from tgst.data.windows import split_rows, split_windows, window_starts
 
 __all__ = [
+    "Gap",
     "Series",
     "StandardScaler",
+    "covers_week",
+    "day_of_week",
+    "gaps",
+    "read_table",
     "split_rows",
     "split_windows",
     "time_of_day",

@@ -24,7 +24,10 @@ class Series:
 
     The values stay one array: windows are cut from it when they are asked for
     (:class:`tgst.loader.WindowLoader`), and a memory-mapped array is never read as a whole into
-    memory. Unobserved readings are stored as zero.
+    memory. Unobserved readings are stored as zero, but for those that a cleaning step filled in:
+    they keep their value in :obj:`values` and stay unobserved in :obj:`mask`, so that the mask
+    keeps the record of what was measured. Filled readings may serve as input; losses, metrics and
+    scalers never count them.
 
     Args:
         values (torch.Tensor or numpy.ndarray): Readings, in the units of the source.
@@ -35,15 +38,19 @@ class Series:
         node_id (sequence, optional): Name of each node; without names they are numbered.
         channels (sequence of str, optional): Name of each channel; without names they are
             :obj:`("value",)` for one channel and :obj:`("value_0", ...)` for several.
+        filled (torch.Tensor, optional): :obj:`True` where a reading was not observed but filled
+            in; :obj:`None` if none was. (default: :obj:`None`)
 
     Shapes:
         - **values:** :math:`(N, T, C)`, floating point
         - **timestamps:** :math:`(T)`
         - **mask:** :math:`(N, T)`, bool: one entry for all channels of a reading
+        - **filled:** :math:`(N, T)`, bool, nowhere :obj:`True` together with :obj:`mask`
 
     Raises:
-        ValueError: If an observed value is NaN or infinite, if the timestamps are unsorted,
-            repeated or not whole seconds, or if shapes, dtypes or lengths do not agree.
+        ValueError: If an observed or filled value is NaN or infinite, if a reading is both
+            observed and filled, if the timestamps are unsorted, repeated or not whole seconds, or
+            if shapes, dtypes or lengths do not agree.
     """
 
     values: Tensor
@@ -51,6 +58,7 @@ class Series:
     mask: Tensor | None = None
     node_id: list[str] = field(default_factory=list)
     channels: tuple[str, ...] = ()
+    filled: Tensor | None = None
 
     def __post_init__(self) -> None:
         self.values = _as_values(self.values)
@@ -67,6 +75,9 @@ class Series:
             )
         if self.mask is not None:
             self.mask = _as_mask(self.mask, num_nodes, num_steps)
+        if self.filled is not None:
+            self.filled = _as_mask(self.filled, num_nodes, num_steps, "filled")
+            self._check_filled()
         self._check_observed()
 
     @property
@@ -115,8 +126,9 @@ class Series:
                 f"got start={start}, stop={stop}"
             )
         mask = None if self.mask is None else self.mask[:, start:stop]
+        filled = None if self.filled is None else self.filled[:, start:stop]
         values, timestamps = self.values[:, start:stop], self.timestamps[start:stop]
-        return Series(values, timestamps, mask, self.node_id, self.channels)
+        return Series(values, timestamps, mask, self.node_id, self.channels, filled)
 
     def aligned_to(self, node_id: Sequence[Any]) -> Series:
         r"""The same series with its nodes in the order of a graph.
@@ -143,7 +155,8 @@ class Series:
         row = {name: index for index, name in enumerate(self.node_id)}
         order = torch.tensor([row[name] for name in wanted])
         mask = None if self.mask is None else self.mask[order]
-        return Series(self.values[order], self.timestamps, mask, wanted, self.channels)
+        filled = None if self.filled is None else self.filled[order]
+        return Series(self.values[order], self.timestamps, mask, wanted, self.channels, filled)
 
     @classmethod
     def from_frame(cls, frame: pandas.DataFrame, channel: str = "value") -> Series:
@@ -182,11 +195,13 @@ class Series:
         timestamps = frame.index.to_numpy()
         return cls(values.unsqueeze(-1), timestamps, mask, list(frame.columns), (channel,))
 
-    def to_frame(self, channel: int = 0) -> pandas.DataFrame:
+    def to_frame(self, channel: int = 0, filled: bool = False) -> pandas.DataFrame:
         r"""One channel as a table with a row per moment and a column per node.
 
         Args:
             channel (int, optional): Index of the channel. (default: :obj:`0`)
+            filled (bool, optional): Show the readings that were filled in too.
+                (default: :obj:`False`)
 
         Returns:
             pandas.DataFrame: The readings; NaN where nothing was observed.
@@ -195,29 +210,51 @@ class Series:
 
         values = self.values[..., channel]
         if self.mask is not None:
-            values = values.masked_fill(~self.mask, float("nan"))
+            shown = self.mask | self.filled if filled and self.filled is not None else self.mask
+            values = values.masked_fill(~shown, float("nan"))
         return pd.DataFrame(values.T.numpy(), index=self.timestamps, columns=self.node_id)
 
+    def _check_filled(self) -> None:
+        r"""Refuse readings that are said to be both observed and filled in."""
+        assert self.filled is not None
+        both = self.filled if self.mask is None else self.filled & self.mask
+        if both.any():
+            node, step = (int(index) for index in both.nonzero()[0])
+            raise ValueError(
+                f"`filled` must be False where `mask` says that a reading was observed, got True "
+                f"at node {self.node_id[node]!r}, {self.timestamps[step]} (and "
+                f"{int(both.sum()) - 1} more)"
+            )
+
     def _check_observed(self) -> None:
-        r"""Refuse observed NaN or infinity and store unobserved readings as zero."""
+        r"""Refuse observed NaN or infinity and store unobserved, unfilled readings as zero."""
         clear = False
         for start in range(0, self.num_nodes, NODES_PER_CHECK):
-            values = self.values[start : start + NODES_PER_CHECK]
+            nodes = slice(start, start + NODES_PER_CHECK)
+            values, stored = self.values[nodes], _stored(self, nodes)
             bad = ~values.isfinite().all(dim=-1)
-            if self.mask is not None:
-                mask = self.mask[start : start + NODES_PER_CHECK]
-                clear = clear or bool(((values != 0).any(dim=-1) & ~mask).any())
-                bad &= mask
+            if stored is not None:
+                clear = clear or bool(((values != 0).any(dim=-1) & ~stored).any())
+                bad &= stored
             if bad.any():
                 node, step = (int(index) for index in bad.nonzero()[0])
                 raise ValueError(
-                    f"`values` must be finite where they are observed, got "
+                    f"`values` must be finite where they are observed or filled, got "
                     f"{values[node, step].tolist()} at node {self.node_id[start + node]!r}, "
                     f"{self.timestamps[step]} (and {int(bad.sum()) - 1} more of the first "
                     f"{start + len(values)} nodes); give a `mask` that is False there"
                 )
-        if clear and self.mask is not None:
-            self.values = self.values.masked_fill(~self.mask.unsqueeze(-1), 0)
+        stored = _stored(self, slice(None)) if clear else None
+        if stored is not None:
+            self.values = self.values.masked_fill(~stored.unsqueeze(-1), 0)
+
+
+def _stored(series: Series, nodes: slice) -> Tensor | None:
+    r"""Where the values of some nodes mean something; :obj:`None` if everywhere."""
+    mask, filled = series.mask, series.filled
+    if mask is None:
+        return None
+    return mask[nodes] if filled is None else mask[nodes] | filled[nodes]
 
 
 def _as_values(values: Any) -> Tensor:
@@ -275,14 +312,14 @@ def _as_node_id(node_id: Sequence[Any] | None, num_nodes: int) -> list[str]:
     return names
 
 
-def _as_mask(mask: Any, num_nodes: int, num_steps: int) -> Tensor:
+def _as_mask(mask: Any, num_nodes: int, num_steps: int, name: str = "mask") -> Tensor:
     if isinstance(mask, np.ndarray):
         mask = torch.from_numpy(mask)
     if not isinstance(mask, Tensor):
-        raise ValueError(f"`mask` must be a bool tensor, got {type(mask).__name__}")
+        raise ValueError(f"`{name}` must be a bool tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool or mask.shape != (num_nodes, num_steps):
         raise ValueError(
-            f"`mask` must be a bool tensor of shape [nodes, time] = ({num_nodes}, {num_steps}), "
+            f"`{name}` must be a bool tensor of shape [nodes, time] = ({num_nodes}, {num_steps}), "
             f"got {mask.dtype} of shape {tuple(mask.shape)}"
         )
     return mask

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tgst.data.gap import irregular_steps
 from tgst.data.series import Series
 
 PARTS = ("train", "val", "test")
@@ -50,13 +51,15 @@ def window_starts(
     split: Sequence[float] = (0.7, 0.1, 0.2),
     stride: int = 1,
     timestamps: np.ndarray | None = None,
+    within_day: bool = False,
 ) -> np.ndarray:
     r"""First rows of the windows of one part of a series.
 
     A window is :obj:`history` rows of input followed by :obj:`horizon` rows of targets. It
     belongs to the part that holds all of its targets; its history may begin in the part before,
     whose readings are known when the forecast is made. A window is left out if its rows are not
-    equally spaced in time (a gap in the timestamps).
+    equally spaced in time (a gap in the timestamps, see :func:`tgst.data.gaps`) or, with
+    :obj:`within_day`, if they are not all of one day.
 
     Args:
         series (Series or int): The series, or its number of rows.
@@ -69,12 +72,16 @@ def window_starts(
         stride (int, optional): Rows from one window to the next. (default: :obj:`1`)
         timestamps (numpy.ndarray, optional): Timestamps of the rows; by default those of
             :obj:`series`, none if that is an int. (default: :obj:`None`)
+        within_day (bool, optional): Leave out windows that cross midnight, as the protocol of
+            STGCN does: of a day of 288 rows, :math:`288 - L + 1` windows of :math:`L` rows are
+            left. (default: :obj:`False`)
 
     Returns:
         numpy.ndarray: Ascending int64 rows of the first history step.
 
     Raises:
-        ValueError: If the part is shorter than a window or gaps leave none.
+        ValueError: If the part is shorter than a window, or gaps or midnights leave none, or if
+            :obj:`within_day` is set without timestamps.
     """
     for name, value in (("history", history), ("horizon", horizon), ("stride", stride)):
         if value < 1:
@@ -82,6 +89,8 @@ def window_starts(
     num_steps = series.num_steps if isinstance(series, Series) else series
     if isinstance(series, Series) and timestamps is None:
         timestamps = series.timestamps
+    if within_day and timestamps is None:
+        raise ValueError("`within_day` needs `timestamps` or a Series to know the days, got none")
     rows = _rows_of(num_steps, part, split)
     length = history + horizon
     first = max(rows.start - history, 0)
@@ -94,11 +103,12 @@ def window_starts(
             f"horizon {horizon} = {length} steps"
         )
     if timestamps is not None:
-        starts = starts[_is_regular(np.asarray(timestamps), starts, length)]
+        starts = starts[_is_regular(np.asarray(timestamps), starts, length, within_day)]
     if len(starts) == 0:
+        cut, day = ("gaps or midnight", " of one day") if within_day else ("gaps", "")
         raise ValueError(
-            f"{where} has no {length} equally spaced steps in a row (history {history} + horizon "
-            f"{horizon}): gaps in `timestamps` cut every window"
+            f"{where} has no {length} equally spaced steps in a row{day} (history {history} + "
+            f"horizon {horizon}): {cut} in `timestamps` cut every window"
         )
     return starts
 
@@ -109,6 +119,7 @@ def split_windows(
     horizon: int = 12,
     split: Sequence[float] = (0.7, 0.1, 0.2),
     timestamps: np.ndarray | None = None,
+    within_day: bool = False,
 ) -> dict[str, np.ndarray]:
     r"""Windows of the training, validation and test part, without leakage.
 
@@ -124,6 +135,8 @@ def split_windows(
             has no windows. (default: :obj:`(0.7, 0.1, 0.2)`)
         timestamps (numpy.ndarray, optional): Timestamps of the rows if :obj:`series` is an int:
             windows with a gap in time are left out. (default: :obj:`None`)
+        within_day (bool, optional): Leave out windows that cross midnight.
+            (default: :obj:`False`)
 
     Returns:
         dict: Ascending int64 rows of the first history step for :obj:`"train"`, :obj:`"val"` and
@@ -135,31 +148,13 @@ def split_windows(
     num_steps = series.num_steps if isinstance(series, Series) else series
     split_rows(num_steps, split)  # checks the shares
     return {
-        part: window_starts(series, history, horizon, part, split, timestamps=timestamps)
+        part: window_starts(
+            series, history, horizon, part, split, timestamps=timestamps, within_day=within_day
+        )
         if share > 0
         else np.empty(0, dtype=np.int64)
         for part, share in zip(PARTS, split, strict=True)
     }
-
-
-def time_of_day(timestamps: np.ndarray) -> np.ndarray:
-    r"""Position in the day as a point on a circle, so that midnight is no jump.
-
-    .. math::
-        \left(\sin 2 \pi f_t, \cos 2 \pi f_t\right)
-
-    with :math:`f_t` the fraction of the day that has passed at moment :math:`t`.
-
-    Args:
-        timestamps (numpy.ndarray): Moments, datetime64.
-
-    Shapes:
-        - **timestamps:** :math:`(T)`
-        - **output:** :math:`(T, 2)`, float32
-    """
-    seconds = np.asarray(timestamps).astype("datetime64[s]").astype(np.int64) % 86_400
-    angle = 2 * np.pi * seconds / 86_400
-    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32)
 
 
 def _rows_of(num_steps: int, part: str | None, split: Sequence[float]) -> range:
@@ -170,10 +165,12 @@ def _rows_of(num_steps: int, part: str | None, split: Sequence[float]) -> range:
     return split_rows(num_steps, split)[part]
 
 
-def _is_regular(timestamps: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    r"""Whether all steps of the windows have the most frequent length."""
-    differences = np.diff(timestamps)
-    kinds, counts = np.unique(differences, return_counts=True)
-    irregular = differences != kinds[counts.argmax()]
-    before = np.concatenate([[0], np.cumsum(irregular)])
+def _is_regular(
+    timestamps: np.ndarray, starts: np.ndarray, length: int, within_day: bool
+) -> np.ndarray:
+    r"""Whether all steps of the windows have the most frequent length, and stay within a day."""
+    cut, _ = irregular_steps(timestamps)
+    if within_day:
+        cut = cut | (np.diff(timestamps.astype("datetime64[D]")) != np.timedelta64(0, "D"))
+    before = np.concatenate([[0], np.cumsum(cut)])
     return before[starts + length - 1] == before[starts]

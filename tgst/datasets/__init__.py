@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tgst.datasets.cell_transmission import CellTransmission
 from tgst.datasets.los_loop import LosLoop
+from tgst.datasets.nyc_zones import NYCZones
 from tgst.datasets.simulated_traffic import SimulatedTraffic, default_network
 
-__all__ = ["CellTransmission", "LosLoop", "SimulatedTraffic", "default_network"]
+__all__ = ["CellTransmission", "LosLoop", "NYCZones", "SimulatedTraffic", "default_network"]

@@ -11,19 +11,22 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tgst.data import Series
-from tgst.data.windows import time_of_day as encode_time_of_day
+from tgst.data.calendar import day_of_week as encode_day_of_week
+from tgst.data.calendar import time_of_day as encode_time_of_day
 
 
 class WindowBatch(NamedTuple):
     r"""A batch of windows; nodes first, values in the units of the series.
 
     Shapes:
-        - **x:** :math:`(N, B, \text{history}, C)`: input readings, 0 where not observed
+        - **x:** :math:`(N, B, \text{history}, C)`: input readings, 0 where :obj:`mask` is False
         - **y:** :math:`(N, B, \text{horizon}, C_y)`: target readings, 0 where not observed
-        - **mask:** :math:`(N, B, \text{history})`, bool: :obj:`True` where :obj:`x` was observed
+        - **mask:** :math:`(N, B, \text{history})`, bool: :obj:`True` where :obj:`x` may be used: it
+          was observed, or filled in by what was observed up to the end of the history
         - **y_mask:** :math:`(N, B, \text{horizon})`, bool: :obj:`True` where :obj:`y` was observed
-        - **covariates:** :math:`(1, B, \text{history} + \text{horizon}, D)`: known for past and
-          future, the same for all nodes; :math:`D = 2` with time of day, else 0
+        - **covariates:** :math:`(1 \text{ or } N, B, \text{history} + \text{horizon}, D)`: known
+          for past and future, the same for all nodes or for each; time of day (2), day of week
+          (7) and own ones, in this order, as far as they were asked for
         - **start:** :math:`(B)`, long: row of the first history step in the series
     """
 
@@ -40,6 +43,10 @@ class WindowDataset(Dataset[WindowBatch]):
 
     A batch is gathered from the one array of the series by one index; no window is stored.
 
+    A reading that was filled in (:obj:`series.filled`) may be an input but never a target. It
+    counts as input only if a later reading of the node in the history was observed: a gap that
+    is still open when the forecast is made was filled with the help of readings of the future.
+
     Args:
         series (Series): The readings.
         starts (numpy.ndarray): Row of the first history step of every window, see
@@ -50,9 +57,16 @@ class WindowDataset(Dataset[WindowBatch]):
             by name; :obj:`None` means all. (default: :obj:`None`)
         time_of_day (bool, optional): Give the time of day as covariates
             (:func:`tgst.data.time_of_day`). (default: :obj:`False`)
+        day_of_week (bool, optional): Give the day of the week as covariates
+            (:func:`tgst.data.day_of_week`). (default: :obj:`False`)
+        covariates (torch.Tensor or numpy.ndarray, optional): Own covariates of each row, known in
+            advance: the same for all nodes or for each. (default: :obj:`None`)
+
+    Shapes:
+        - **covariates:** :math:`(T, D)` or :math:`(N, T, D)`, floating point, finite
 
     Raises:
-        ValueError: If a target channel does not exist.
+        ValueError: If a target channel does not exist, or the covariates do not fit the series.
     """
 
     def __init__(
@@ -63,18 +77,30 @@ class WindowDataset(Dataset[WindowBatch]):
         horizon: int,
         target_channels: Sequence[int | str] | None = None,
         time_of_day: bool = False,
+        day_of_week: bool = False,
+        covariates: Tensor | np.ndarray | None = None,
     ) -> None:
         self.series = series
         self.starts = torch.from_numpy(starts)
         self.channels = _channel_indices(series, target_channels)
         self.past = torch.arange(history)
         self.future = torch.arange(history, history + horizon)
-        covariates = (
-            torch.from_numpy(encode_time_of_day(series.timestamps))
-            if time_of_day
-            else torch.empty(series.num_steps, 0)
-        )
-        self.covariates = covariates.to(series.values.dtype)
+        given = None if covariates is None else _as_covariates(covariates, series)
+        shared = [torch.empty(series.num_steps, 0)]
+        if time_of_day:
+            shared.append(torch.from_numpy(encode_time_of_day(series.timestamps)))
+        if day_of_week:
+            shared.append(torch.from_numpy(encode_day_of_week(series.timestamps)))
+        if given is not None and given.dim() == 2:
+            shared.append(given)
+        self.covariates = torch.cat([part.to(series.values.dtype) for part in shared], dim=-1)
+        self.node_covariates = given if given is not None and given.dim() == 3 else None
+
+    @property
+    def num_covariates(self) -> int:
+        r"""Number of covariates :math:`D`."""
+        own = 0 if self.node_covariates is None else self.node_covariates.size(-1)
+        return self.covariates.size(-1) + own
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -87,22 +113,35 @@ class WindowDataset(Dataset[WindowBatch]):
         start = self.starts[torch.as_tensor(indices)]
         past = start.unsqueeze(1) + self.past  # [B, history]
         future = start.unsqueeze(1) + self.future  # [B, horizon]
-        y = _rows(self.series.values, future)
+        x, mask = self._input(past)
+        y, y_mask = _rows(self.series.values, future), self._observed(future)
         if self.channels is not None:
             y = y[..., self.channels]
-        return WindowBatch(
-            x=_rows(self.series.values, past),
-            y=y,
-            mask=self._observed(past),
-            y_mask=self._observed(future),
-            covariates=self.covariates[torch.cat([past, future], dim=1)].unsqueeze(0),
-            start=start,
-        )
+        if self.series.filled is not None:
+            y = y.masked_fill(~y_mask.unsqueeze(-1), 0)
+        covariates = self._covariates(torch.cat([past, future], dim=1))
+        return WindowBatch(x, y, mask, y_mask, covariates, start)
+
+    def _input(self, past: Tensor) -> tuple[Tensor, Tensor]:
+        r"""Readings of the history and where they may be used."""
+        x, observed = _rows(self.series.values, past), self._observed(past)
+        if self.series.filled is None:
+            return x, observed
+        last = torch.where(observed, self.past, -1).amax(dim=-1, keepdim=True)
+        mask = observed | (_rows(self.series.filled, past) & (self.past < last))
+        return x.masked_fill(~mask.unsqueeze(-1), 0), mask
 
     def _observed(self, index: Tensor) -> Tensor:
         if self.series.mask is None:
             return torch.ones(self.series.num_nodes, *index.shape, dtype=torch.bool)
         return _rows(self.series.mask, index)
+
+    def _covariates(self, index: Tensor) -> Tensor:
+        shared = self.covariates[index].unsqueeze(0)
+        if self.node_covariates is None:
+            return shared
+        own = _rows(self.node_covariates, index).to(shared.dtype)
+        return torch.cat([shared.expand(self.series.num_nodes, -1, -1, -1), own], dim=-1)
 
 
 def _rows(values: Tensor, index: Tensor) -> Tensor:
@@ -128,3 +167,23 @@ def _channel_indices(series: Series, channels: Sequence[int | str] | None) -> li
     if not indices:
         raise ValueError("`target_channels` must name at least one channel, got none")
     return indices
+
+
+def _as_covariates(covariates: Tensor | np.ndarray, series: Series) -> Tensor:
+    if isinstance(covariates, np.ndarray):
+        covariates = torch.from_numpy(covariates)
+    if not isinstance(covariates, Tensor) or not covariates.is_floating_point():
+        kind = covariates.dtype if isinstance(covariates, Tensor) else type(covariates).__name__
+        raise ValueError(f"`covariates` must be a floating point tensor or array, got {kind}")
+    steps, nodes = series.num_steps, series.num_nodes
+    if tuple(covariates.shape[:-1]) not in ((steps,), (nodes, steps)):
+        raise ValueError(
+            f"`covariates` must have the shape [time, D] = ({steps}, D) or [nodes, time, D] = "
+            f"({nodes}, {steps}, D), as the series, got {tuple(covariates.shape)}"
+        )
+    if not covariates.isfinite().all():
+        where = (~covariates.isfinite()).nonzero()[0].tolist()
+        raise ValueError(
+            f"`covariates` must be finite, got {covariates[tuple(where)]} at index {tuple(where)}"
+        )
+    return covariates

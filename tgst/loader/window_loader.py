@@ -3,13 +3,15 @@ r"""Loads windows of a series for training, validation and test."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from tgst.data import Series, window_starts
+from tgst.data import Series, split_rows, window_starts
+from tgst.data.calendar import missing_weekdays
 from tgst.loader.epoch_shuffle import EpochShuffle
 from tgst.loader.window_dataset import WindowBatch, WindowDataset
 
@@ -44,6 +46,15 @@ class WindowLoader(DataLoader):
         stride (int, optional): Rows from one window to the next. (default: :obj:`1`)
         seed (int, optional): Seed of the shuffling; the global random state is not used.
             (default: :obj:`0`)
+        within_day (bool, optional): Leave out windows that cross midnight.
+            (default: :obj:`False`)
+        day_of_week (bool or str, optional): Give the day of the week as covariates, one-hot, after
+            the time of day. A model learns nothing about a weekday that it never saw:
+            :obj:`True` is refused unless the training rows of :obj:`split` hold all seven, and
+            :obj:`"auto"` gives it only then. (default: :obj:`False`)
+        covariates (torch.Tensor or numpy.ndarray, optional): Own covariates that are known in
+            advance, :math:`(T, D)` or :math:`(N, T, D)`, after those of the calendar.
+            (default: :obj:`None`)
         **kwargs (optional): Further arguments of :class:`torch.utils.data.DataLoader`, such as
             :obj:`num_workers` or a :obj:`sampler` over the windows.
 
@@ -52,7 +63,8 @@ class WindowLoader(DataLoader):
         starts (numpy.ndarray): Row of the first history step of every window, ascending.
 
     Raises:
-        ValueError: If an argument is out of range or the part is shorter than a window.
+        ValueError: If an argument is out of range, the part is shorter than a window, or the
+            training rows lack a day of the week.
     """
 
     def __init__(
@@ -68,6 +80,9 @@ class WindowLoader(DataLoader):
         time_of_day: bool = False,
         stride: int = 1,
         seed: int = 0,
+        within_day: bool = False,
+        day_of_week: bool | Literal["auto"] = False,
+        covariates: Tensor | np.ndarray | None = None,
         **kwargs: Any,
     ) -> None:
         # Kept under their own names: trainers build a loader again from these attributes, with
@@ -77,14 +92,26 @@ class WindowLoader(DataLoader):
         self.part, self.split = part, tuple(split)
         self.target_channels, self.time_of_day = target_channels, time_of_day
         self.stride, self.seed = stride, seed
-        self.starts = window_starts(series, history, horizon, part, split, stride)
+        self.within_day, self.day_of_week, self.covariates = within_day, day_of_week, covariates
+        self.starts = window_starts(
+            series, history, horizon, part, split, stride, within_day=within_day
+        )
         self._position = 0  # batches of the current epoch that were handed out
         self._epoch = 0  # epoch they belong to
         self._resume: dict[str, int] | None = None
 
         for name in ("dataset", "collate_fn"):
             kwargs.pop(name, None)
-        dataset = WindowDataset(series, self.starts, history, horizon, target_channels, time_of_day)
+        dataset = WindowDataset(
+            series,
+            self.starts,
+            history,
+            horizon,
+            target_channels,
+            time_of_day,
+            _gives_day_of_week(series, split, day_of_week),
+            covariates,
+        )
         if kwargs.get("batch_sampler") is not None:
             batch_size = 1  # what DataLoader demands beside a batch sampler
         elif kwargs.get("sampler") is None and (part == "train" if shuffle is None else shuffle):
@@ -141,3 +168,22 @@ class WindowLoader(DataLoader):
 def _as_is(batch: Any) -> Any:
     r"""The dataset already gives whole batches."""
     return batch
+
+
+def _gives_day_of_week(
+    series: Series, split: Sequence[float], wanted: bool | Literal["auto"]
+) -> bool:
+    if wanted not in (True, False, "auto"):
+        raise ValueError(f"`day_of_week` must be True, False or 'auto', got {wanted!r}")
+    if not wanted:
+        return False
+    rows = split_rows(series.num_steps, split)["train"]
+    missing = missing_weekdays(series.timestamps[rows.start : rows.stop])
+    if missing and wanted != "auto":
+        raise ValueError(
+            f"`day_of_week` needs training rows of every weekday, got none of "
+            f"{', '.join(missing)} in rows {rows.start}..{rows.stop} of `split` {tuple(split)}; "
+            "give more readings or a larger training share, or day_of_week='auto', which then "
+            "leaves the day of the week out"
+        )
+    return not missing

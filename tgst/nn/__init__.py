@@ -3,12 +3,14 @@ r"""Layers, blocks and models."""
 from tgst.nn import models
 from tgst.nn.blocks import TrafficBlock
 from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv, PerStep
+from tgst.nn.flat_features import FlatFeatures
 from tgst.nn.norm import NodeLayerNorm
 from tgst.nn.temporal import TemporalConv
 
 __all__ = [
     "ChebConv",
     "EdgeImportance",
+    "FlatFeatures",
     "NodeLayerNorm",
     "PartitionConv",
     "PerStep",

@@ -22,7 +22,12 @@ _OF_THE_GRAPH = ("num_nodes", "num_edges")  # compared with the graph itself
 _OF_THE_OPTIMIZER = ("optimizer", "learning_rate", "weight_decay", "scheduler", "scheduler_args")
 
 
-def check_fits_data(model: torch.nn.Module, data: Any, rollout_steps: int | None) -> None:
+def check_fits_data(
+    model: torch.nn.Module,
+    data: Any,
+    rollout_steps: int | None,
+    future_covariates: bool = False,
+) -> None:
     r"""Compares what a model says of itself with the data.
 
     Args:
@@ -31,6 +36,7 @@ def check_fits_data(model: torch.nn.Module, data: Any, rollout_steps: int | None
             them.
         data: A :class:`tgst.train.ForecastData` that was set up.
         rollout_steps: Steps of the recursive forecast; None if there is none.
+        future_covariates: Whether the covariates of the horizon join the input channels.
 
     Raises:
         ValueError: If they do not agree; names the argument and both values.
@@ -42,7 +48,7 @@ def check_fits_data(model: torch.nn.Module, data: Any, rollout_steps: int | None
             f"rollout_steps must be the data's horizon {data.horizon}, got {rollout_steps}"
         )
     _check_nodes(model, data.series.num_nodes)
-    _check_channels(model, data)
+    _check_channels(model, data, future_covariates)
     _check_targets_come_first(model, data, rollout_steps)
 
 
@@ -62,14 +68,17 @@ def _check_nodes(model: torch.nn.Module, expected: int) -> None:
             )
 
 
-def _check_channels(model: torch.nn.Module, data: Any) -> None:
-    series, covariates = list(data.series.channels), 2 if data.time_of_day else 0
+def _check_channels(model: torch.nn.Module, data: Any, future_covariates: bool) -> None:
+    moments = 1 + data.horizon if future_covariates else 1
+    series = list(data.series.channels)
+    covariates = {name: moments * number for name, number in data.covariates.items()}
     found = getattr(model, "in_channels", None)
-    expected = len(series) + covariates
+    expected = len(series) + sum(covariates.values())
     if isinstance(found, int) and found != expected:
+        of_each = " and ".join(f"{number} of data.{name}" for name, number in covariates.items())
         raise ValueError(
-            f"in_channels: the data give {expected} channels ({', '.join(series)}; {covariates} "
-            f"of data.time_of_day), the model has {found}"
+            f"in_channels: the data give {expected} channels ({', '.join(series)}; {of_each}), "
+            f"the model has {found}"
         )
     found, expected = getattr(model, "out_channels", None), len(data.target_index)
     if isinstance(found, int) and found != expected:

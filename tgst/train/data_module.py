@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform, Compose
 
-from tgst.data import Series, StandardScaler, split_rows
-from tgst.datasets import LosLoop, SimulatedTraffic
+from tgst.data import Series, StandardScaler, covers_week, split_rows
+from tgst.datasets import LosLoop, NYCZones, SimulatedTraffic
 from tgst.loader import WindowLoader
 
 __all__ = ["ForecastData"]
 
-DATASETS: dict[str, Any] = {"losloop": LosLoop, "simulated": SimulatedTraffic}
+DATASETS: dict[str, Any] = {
+    "losloop": LosLoop,
+    "nyczones": NYCZones,
+    "simulated": SimulatedTraffic,
+}
 UNITS: dict[str, dict[str, str]] = {
     "losloop": {"speed": "mph"},
+    "nyczones": {"inflow": "trips/h", "outflow": "trips/h"},
     "simulated": {"speed": "km/h", "flow": "veh/h"},
 }
 POSITION_UNITS = {"simulated": "m"}
@@ -31,7 +36,7 @@ class ForecastData(LightningDataModule):
     rows only.
 
     Args:
-        dataset: ``"losloop"`` or ``"simulated"``.
+        dataset: ``"losloop"``, ``"nyczones"`` or ``"simulated"``.
         root: Folder of the data set, for those that are read from disk.
         dataset_args: Further arguments of the data set, for example ``{"days": 7}``.
         transform: PyG transforms of the graph, applied in this order.
@@ -41,6 +46,9 @@ class ForecastData(LightningDataModule):
         batch_size: Windows per batch.
         stride: Take every ``stride``-th training window; validation and test take all.
         time_of_day: Add sine and cosine of the time of day to the inputs.
+        day_of_week: Add the day of the week, one-hot, to the inputs. Training rows that lack a
+            weekday are refused; ``"auto"`` leaves it out then.
+        within_day: Leave out windows that cross midnight.
         target_channels: Names of the channels to predict; None predicts all.
         predict_part: The part that ``predict`` forecasts: ``"train"``, ``"val"`` or ``"test"``.
         predict_stride: Forecast every ``predict_stride``-th window of it; with ``horizon`` every
@@ -70,6 +78,8 @@ class ForecastData(LightningDataModule):
         batch_size: int = 32,
         stride: int = 1,
         time_of_day: bool = False,
+        day_of_week: bool | Literal["auto"] = False,
+        within_day: bool = False,
         target_channels: list[str] | None = None,
         predict_part: str = "test",
         predict_stride: int = 1,
@@ -92,6 +102,8 @@ class ForecastData(LightningDataModule):
         self.batch_size = batch_size
         self.stride = stride
         self.time_of_day = time_of_day
+        self.day_of_week = day_of_week
+        self.within_day = within_day
         self.target_channels = target_channels
         self.predict_part = predict_part
         self.predict_stride = predict_stride
@@ -124,6 +136,14 @@ class ForecastData(LightningDataModule):
     def position_unit(self) -> str | None:
         r"""Unit of the graph's ``pos``, if it is known."""
         return POSITION_UNITS.get(self.dataset)
+
+    @property
+    def covariates(self) -> dict[str, int]:
+        r"""The covariates of the windows: number of channels by the argument that adds them."""
+        week = self.day_of_week
+        if week == "auto":
+            week = covers_week(self.series, self.train_rows)
+        return {"time_of_day": 2 if self.time_of_day else 0, "day_of_week": 7 if week else 0}
 
     @property
     def train_rows(self) -> range:
@@ -162,6 +182,8 @@ class ForecastData(LightningDataModule):
             batch_size=self.batch_size,
             target_channels=self.target_index,
             time_of_day=self.time_of_day,
+            day_of_week=self.day_of_week,
+            within_day=self.within_day,
             seed=self.seed or 0,
             num_workers=self.num_workers,
             **kwargs,

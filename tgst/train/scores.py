@@ -21,6 +21,7 @@ from tgst.train.baselines import (
 )
 from tgst.train.data_module import ForecastData
 from tgst.train.report import score_table
+from tgst.train.seasonal import WEEK, SeasonalLag
 from tgst.train.task import ForecastTask
 
 __all__ = ["model_and_baseline_scores", "table_of_scores", "write_scores"]
@@ -37,7 +38,8 @@ def model_and_baseline_scores(
 
     Returns:
         For each model ``"mae"``, ``"rmse"`` and ``"mape"``, a tensor :math:`(H)` each; the task's
-        model comes first. All are scored on the same windows, also after a test with
+        model comes first. The readings of a week before are a baseline where the training rows
+        are that long. All are scored on the same windows, also after a test with
         ``limit_test_batches``.
 
     Raises:
@@ -50,6 +52,8 @@ def model_and_baseline_scores(
         "historical mean": HistoricalMean(),
         "linear autoregression": LinearAutoregression(data.history, data.horizon),
     }
+    if data.series.timestamps[data.train_rows[-1]] - data.series.timestamps[0] >= WEEK:
+        baselines["same time last week"] = SeasonalLag(WEEK)
     for baseline in baselines.values():
         baseline.fit(data.series, data.train_rows.stop, data.target_index)
     name = type(task.model).__name__

@@ -64,6 +64,9 @@ class ForecastTask(LightningModule):
             mean before the first one.
         rollout_steps: For a model that predicts one step: the number of steps that its ``rollout``
             predicts in validation, test and prediction; training takes the first target step.
+        future_covariates: Give the model the covariates of the horizon too (the time of day, own
+            ones of the loader), known when the forecast is made: those of each horizon step are
+            :math:`D` more channels, the same in every input step.
         report_steps: The horizon steps, from 1, that the test logs and the score table show; a
             quarter, half and all of the horizon if None.
         other_graph: Accept a checkpoint that was trained on another graph: the weights come from
@@ -74,8 +77,8 @@ class ForecastTask(LightningModule):
         - **output**: :math:`(N, B, \text{horizon}, C)`
 
     Raises:
-        ValueError: If a name is unknown, ``average`` is not between 0 and 1, or the model has no
-            ``rollout`` for ``rollout_steps``.
+        ValueError: If a name is unknown, ``average`` is not between 0 and 1, the model has no
+            ``rollout`` for ``rollout_steps``, or ``future_covariates`` is set beside it.
     """
 
     def __init__(
@@ -90,10 +93,16 @@ class ForecastTask(LightningModule):
         average: float | None = None,
         fill: Literal["mean", "last"] = "mean",
         rollout_steps: int | None = None,
+        future_covariates: bool = False,
         report_steps: list[int] | None = None,
         other_graph: bool = False,
     ) -> None:
         super().__init__()
+        if future_covariates and rollout_steps is not None:
+            raise ValueError(
+                "future_covariates: expected False with rollout_steps, whose recursion feeds them "
+                "in as they come, got True"
+            )
         self.save_hyperparameters(ignore=["model"])
         check_options(model, self.hparams)
         self.model = model
@@ -105,6 +114,7 @@ class ForecastTask(LightningModule):
         self.scheduler_args = dict(scheduler_args or {})
         self.fill = fill
         self.rollout_steps = rollout_steps
+        self.future_covariates = future_covariates
         self.report_steps = report_steps
         self.other_graph = other_graph
         self.averaged: AveragedModel | None = None
@@ -147,7 +157,7 @@ class ForecastTask(LightningModule):
                 the targets are not the channels that ``residual`` or ``rollout_steps`` need, or
                 if a step of ``report_steps`` is beyond the horizon.
         """
-        check_fits_data(self.model, data, self.rollout_steps)
+        check_fits_data(self.model, data, self.rollout_steps, self.future_covariates)
         if not all(1 <= step <= data.horizon for step in self.report_steps or ()):
             raise ValueError(
                 f"report_steps must be of 1 to {data.horizon}, got {self.report_steps}"
@@ -178,6 +188,9 @@ class ForecastTask(LightningModule):
         x = scaler.transform(batch.x)
         x = x * batch.mask.unsqueeze(-1) if self.fill == "mean" else fill_forward(x, batch.mask)
         past, future = batch.covariates.split([x.size(2), batch.covariates.size(2) - x.size(2)], 2)
+        if self.future_covariates:
+            known = future.flatten(2).unsqueeze(2).expand(-1, -1, past.size(2), -1)
+            past = torch.cat([past, known], dim=-1)
         if past.size(-1):
             x = torch.cat([x, past.to(x.dtype).expand(x.size(0), -1, -1, -1)], dim=-1)
         edges = graph.attributes()

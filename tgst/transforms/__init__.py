@@ -8,6 +8,7 @@ attribute aligned with the edges.
 from tgst.transforms.diffusion_partition import DiffusionPartition
 from tgst.transforms.direction_partition import DirectionPartition
 from tgst.transforms.distance_partition import DistancePartition
+from tgst.transforms.edges import check_edge_ids
 from tgst.transforms.first_order_kernel import FirstOrderKernel
 from tgst.transforms.gaussian_kernel import GaussianKernel
 from tgst.transforms.partition import Partition
@@ -23,4 +24,5 @@ __all__ = [
     "Partition",
     "ScaledLaplacian",
     "UniformPartition",
+    "check_edge_ids",
 ]

@@ -12,6 +12,9 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data
 
+# What to do about attributes that are out of step with the edges.
+_ORDER = "apply transforms that change the edges (ToUndirected, AddSelfLoops) before labelling them"
+
 
 def checked_graph(data: Any) -> tuple[Tensor, int]:
     r"""Returns the edge index as a plain tensor and the number of nodes of a single graph.
@@ -47,7 +50,80 @@ def checked_graph(data: Any) -> tuple[Tensor, int]:
             f"data.edge_index: expected nodes in 0..{num_nodes - 1}, got "
             f"{edge_name(edge_index, edge)}"
         )
+    if data.get("edge_type") is not None:
+        _check_in_step(data, edge_index, num_nodes)
     return edge_index, num_nodes
+
+
+def check_edge_ids(data: Data) -> None:
+    r"""Refuses a single graph whose labels, weights or edge ids no longer belong to its edges.
+
+    Transforms that change the edges keep some edge attributes in step and not others.
+    :class:`~torch_geometric.transforms.ToUndirected` adds up the labels and ids of both directions,
+    :class:`~torch_geometric.transforms.AddSelfLoops` leaves labels short, and
+    :class:`~torch_geometric.transforms.AddRemainingSelfLoops` may move the self loops away from
+    their labels. What shows afterwards is refused: an attribute of the wrong length, an id that two
+    edges have, and, in a graph where every node has a self loop and as many edges as nodes have
+    label 0, a label 0 on other edges than the self loops.
+
+    The transforms of this package check every graph that has labels already.
+
+    Args:
+        data (torch_geometric.data.Data): A homogeneous graph, not a batch or a sampled part of one.
+
+    Raises:
+        TypeError: If :obj:`data` is no single homogeneous graph.
+        ValueError: If an attribute is out of step; the message names it and the first edge.
+    """
+    edge_index, num_nodes = checked_graph(data)
+    _check_length(data, "edge_weight", edge_index)
+    if data.get("edge_type") is None:  # which was checked above
+        _check_in_step(data, edge_index, num_nodes)
+
+
+def _check_in_step(data: Data, edge_index: Tensor, num_nodes: int) -> None:
+    for name in ("edge_type", "e_id"):
+        _check_length(data, name, edge_index)
+    e_id, label = data.get("e_id"), data.get("edge_type")
+    if isinstance(e_id, Tensor):
+        _check_unique(e_id, edge_index)
+    if isinstance(label, Tensor):
+        _check_self_loop_labels(label, edge_index, num_nodes)
+
+
+def _check_length(data: Data, name: str, edge_index: Tensor) -> None:
+    value, num_edges = data.get(name), edge_index.size(1)
+    if isinstance(value, Tensor) and value.shape[:1] != (num_edges,):
+        raise ValueError(
+            f"data.{name}: expected one entry for each of the {num_edges} edges, got shape "
+            f"{list(value.shape)}; {_ORDER}"
+        )
+
+
+def _check_unique(e_id: Tensor, edge_index: Tensor) -> None:
+    ids, count = e_id.unique(return_counts=True)
+    repeated = ids[count > 1]
+    if repeated.numel() > 0:
+        twice = int(repeated[0])
+        first, second = (e_id == twice).nonzero().flatten()[:2].tolist()
+        raise ValueError(
+            f"data.e_id: expected another id for every edge, got {twice} at "
+            f"{edge_name(edge_index, first)} and {edge_name(edge_index, second)}; {_ORDER}, or "
+            "delete e_id if they are neither labelled nor weighted yet"
+        )
+
+
+def _check_self_loop_labels(label: Tensor, edge_index: Tensor, num_nodes: int) -> None:
+    # Where the self loops are a partition of their own (label 0, one per node), an edge between
+    # two nodes cannot have their label: then the labels stayed while the edges moved.
+    own = edge_index[0] == edge_index[1]
+    complete = edge_index[0, own].unique().numel() == num_nodes
+    moved = ((label == 0) & ~own).nonzero()
+    if complete and int((label == 0).sum()) == num_nodes and moved.numel() > 0:
+        raise ValueError(
+            f"data.edge_type: expected label 0 on the self loops alone, got it at "
+            f"{edge_name(edge_index, int(moved[0]))}; {_ORDER}"
+        )
 
 
 def checked_int(name: str, value: Any) -> int:

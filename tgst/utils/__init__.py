@@ -1,4 +1,4 @@
-r"""Graph building and conversion: networkx graphs, and the layouts of other codes."""
+r"""Graph building and conversion: networkx, space-time graphs, the layouts of other codes."""
 
 from tgst.utils.from_networkx import from_networkx
 from tgst.utils.layouts import (
@@ -9,12 +9,14 @@ from tgst.utils.layouts import (
     to_btnc,
     to_nctvm,
 )
+from tgst.utils.spacetime_graph import spacetime_graph
 
 __all__ = [
     "from_bctn",
     "from_btnc",
     "from_nctvm",
     "from_networkx",
+    "spacetime_graph",
     "to_bctn",
     "to_btnc",
     "to_nctvm",

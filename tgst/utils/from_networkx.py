@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from tgst.utils.networkx_attributes import GraphItems, ParallelEdges, as_tensor
+
 if TYPE_CHECKING:
     import networkx
 
 Parallel = Literal["keep", "sum", "min"]
 
-_NUMERIC = "biuf"  # numpy's kinds: boolean, integer, unsigned, floating point
-
 # Names under "edge_" that PyG and this package give a meaning of their own.
-_RESERVED = (
+RESERVED_EDGE_NAMES = (
     "edge_index",
     "edge_label",
     "edge_label_index",
@@ -30,7 +30,7 @@ _RESERVED = (
 
 
 def from_networkx(
-    G: networkx.Graph | networkx.DiGraph,
+    G: networkx.Graph | networkx.DiGraph | networkx.MultiGraph | networkx.MultiDiGraph,
     *,
     x: str | Sequence[str] | None = None,
     pos: str | Sequence[str] | None = None,
@@ -40,18 +40,26 @@ def from_networkx(
     defaults: Mapping[str, float] | None = None,
     parallel: Parallel = "keep",
 ) -> Data:
-    r"""Converts a :class:`networkx.Graph` or :class:`networkx.DiGraph`, taking the attributes that
-    are asked for and no others.
+    r"""Converts a :class:`networkx.Graph`, :class:`networkx.DiGraph`, multigraph or OSMnx graph,
+    taking the attributes that are asked for and no others.
 
     Nodes keep the order of :obj:`G.nodes()`; :obj:`data.node_id` lists their names in that order,
-    whatever they are. Edges keep the order of :obj:`G.edges()`, as source and target. An
-    undirected graph gives every edge in both directions: first all edges as listed, then their
-    reverses, in the same order and with the same attributes (self loops once). Numbers become
-    tensors of the default floating point dtype; :obj:`edge_attrs` that are integers or booleans
-    throughout stay so. Numbers in strings are parsed.
+    whatever they are. Edges keep the order of :obj:`G.edges()`, as source and target; where every
+    edge has another integer as attribute :obj:`"e_id"` (:func:`to_networkx` writes it) they are
+    ordered by it. An undirected graph gives every edge in both directions: first all edges as
+    listed, then their reverses, in the same order and with the same attributes (self loops once).
+
+    Numbers become tensors of the default floating point dtype, coordinates
+    :obj:`torch.float64` (in :obj:`torch.float32` a longitude is only good to a metre);
+    :obj:`edge_attrs` that are integers or booleans throughout stay so. Numbers in strings are
+    parsed, and so are :obj:`"True"` and :obj:`"False"` where an attribute holds nothing else.
+
+    Graphs of OSMnx (marked by :obj:`G.graph["crs"]`) whose nodes all have :obj:`x` and :obj:`y`
+    give these as :obj:`data.pos` (longitude and latitude, or metres if projected), never as
+    features. Attributes of the graph are not taken.
 
     Args:
-        G (networkx.Graph or networkx.DiGraph): The graph.
+        G (networkx.Graph): The graph, directed or not, with or without parallel edges.
         x (str or list of str, optional): One node attribute, a number or an array of one shape on
             every node, or several that are numbers: :obj:`data.x`.
         pos (str or list of str, optional): One node attribute that holds coordinates, or one
@@ -62,144 +70,134 @@ def from_networkx(
             :obj:`data.edge_lanes`, a name that starts with :obj:`"edge_"` stays.
         defaults (dict, optional): Per attribute name, the number where it is missing or
             :obj:`None`. (default: a missing attribute is an error)
-        parallel (str, optional): What to do with parallel edges: :obj:`"keep"`, :obj:`"sum"` or
-            :obj:`"min"`. The graphs accepted here have none, so that it changes nothing.
-            (default: :obj:`"keep"`)
+        parallel (str, optional): What to do with parallel edges, those with the same source and
+            target: :obj:`"keep"` all of them; :obj:`"sum"`: join them, weights and
+            :obj:`edge_attrs` add up (booleans: any of them), the length is the smallest one (a sum
+            of lengths has no meaning); :obj:`"min"`: keep the one with the smallest length (or
+            weight, if no length is asked for), with its own attributes. (default: :obj:`"keep"`)
 
     Returns:
         :class:`~torch_geometric.data.Data` with :obj:`edge_index`, :obj:`e_id`, :obj:`node_id`,
-        :obj:`num_nodes` and the attributes asked for.
+        :obj:`num_nodes` and the attributes asked for; from a multigraph also :obj:`edge_key`, if
+        all keys are integers and no edges were joined.
 
     Shapes:
         - **x:** :math:`(|\mathcal{V}|, C)`, or :math:`(|\mathcal{V}|, *)` for arrays
-        - **pos:** :math:`(|\mathcal{V}|, D)`
+        - **pos:** :math:`(|\mathcal{V}|, D)`, float64
         - **edge attributes:** :math:`(|\mathcal{E}|)`
+        - **edge_key:** :math:`(|\mathcal{E}|)`, long
 
     Raises:
         TypeError: If :obj:`G` is no networkx graph.
-        ValueError: If :obj:`G` has parallel edges (a multigraph), an attribute is missing without
-            default, or is no number, or NaN: the message names node or edge and attribute.
+        ValueError: If an attribute is missing without default, or is no number, or NaN: the
+            message names node or edge and attribute. If :obj:`parallel="min"` has neither
+            lengths nor weights to compare.
     """
     edge_attrs = (edge_attrs,) if isinstance(edge_attrs, str) else tuple(edge_attrs)
     defaults = {} if defaults is None else defaults
-    _check(G, parallel, edge_attrs)
+    _check(G, parallel, edge_attrs, length or weight)
     for argument, name in (("x", x), ("pos", pos)):
         if name is not None and len(name) == 0:
             raise ValueError(f"{argument}: expected one attribute name or more, got {name!r}")
     _check_defaults(defaults, x, pos, length, weight, edge_attrs)
-    nodes = _Items("node", list(G.nodes()), [G.nodes[node] for node in G], defaults)
-    rows = list(G.edges(data=True))
-    edges = _Items("edge", [row[:2] for row in rows], [row[2] for row in rows], defaults)
-    edge_index, listed = _edge_index(nodes.names, edges.names, G.is_directed())
+    nodes = GraphItems("node", list(G.nodes()), [G.nodes[node] for node in G], defaults)
+    edges, pairs, groups = _edges(G, nodes.names, defaults, parallel, length or weight)
+    edge_index, listed = _both_directions(pairs, G.is_directed())
 
     data = Data(edge_index=edge_index, num_nodes=len(nodes.names), node_id=nodes.names)
     data.e_id = torch.arange(edge_index.size(1))
-    for key, name in (("x", x), ("pos", pos)):
-        if name is not None:
-            data[key] = _as_tensor(nodes.columns(name).astype(np.float64))
-    for key, name in (("edge_length", length), ("edge_weight", weight)):
-        if name is not None:
-            data[key] = _as_tensor(edges.numbers(name).astype(np.float64))[listed]
-    for name in edge_attrs:
-        data[_edge_key(name)] = _as_tensor(edges.exact_numbers(name))[listed]
+    if x is not None:
+        data.x = as_tensor(nodes.columns(x).astype(np.float64))
+    pos = _coordinates_of_osmnx(G, nodes) if pos is None else pos
+    if pos is not None:
+        data.pos = torch.from_numpy(nodes.columns(pos).astype(np.float64))
+    for key, values in _edge_values(edges, groups, length, weight, edge_attrs):
+        data[key] = as_tensor(values)[listed]
+    if G.is_multigraph() and groups is None and all(type(name[2]) is int for name in edges.names):
+        keys = np.array([name[2] for name in edges.names], dtype=np.int64)
+        data.edge_key = torch.from_numpy(keys)[listed]
     return data
 
 
-class _Items(NamedTuple):
-    """All nodes, or all edges: their names and attributes, and how to read the latter."""
+def _edges(
+    G: Any, nodes: list[Any], defaults: Mapping[str, float], parallel: str, measure: str | None
+) -> tuple[GraphItems, np.ndarray, ParallelEdges | None]:
+    """The edges as listed, their ends, and how they are to be joined."""
+    rows = list(G.edges(keys=True, data=True) if G.is_multigraph() else G.edges(data=True))
+    edges = GraphItems("edge", [row[:-1] for row in rows], [row[-1] for row in rows], defaults)
+    order = _written_order(edges.attributes)
+    if order is not None:
+        edges = edges.select(order)
+    number = {node: i for i, node in enumerate(nodes)}
+    ends = map(number.__getitem__, chain.from_iterable(name[:2] for name in edges.names))
+    pairs = np.fromiter(ends, np.int64, 2 * len(rows)).reshape(-1, 2)
+    if not G.is_multigraph() or parallel == "keep":
+        return edges, pairs, None
+    groups = ParallelEdges(pairs)
+    if parallel == "sum":
+        return edges, pairs[groups.first], groups
+    assert measure is not None  # _check
+    kept = groups.smallest(edges.numbers(measure))
+    return edges.select(kept), pairs[kept], None
 
-    kind: str
-    names: list[Any]
-    attributes: list[dict[str, Any]]
-    defaults: Mapping[str, float]
 
-    def columns(self, name: str | Sequence[str]) -> np.ndarray:
-        """One attribute (numbers or arrays), or several that are numbers, as [items, *]."""
-        if not isinstance(name, str):
-            return np.stack([self.numbers(each) for each in name], axis=1)
-        values = self._values(name)
-        arrays = [self._array(item, name, value) for item, value in enumerate(values)]
-        for item, array in enumerate(arrays):
-            if array.shape != arrays[0].shape:
-                expected = f"shape {list(arrays[0].shape)} as on {self.kind} {self.names[0]!r}"
-                self._refuse(item, name, expected, values[item])
-        array = np.stack(arrays) if arrays else np.zeros(0)
-        self._check_nan(array, name, values)
-        return array[:, None] if array.ndim == 1 else array
+def _written_order(attributes: list[dict[str, Any]]) -> np.ndarray | None:
+    if not all(type(each.get("e_id")) is int for each in attributes):
+        return None
+    written = np.array([each["e_id"] for each in attributes], dtype=object)
+    if len(set(written)) < len(written):
+        return None
+    return np.argsort(written)
 
-    def numbers(self, name: str) -> np.ndarray:
-        """One attribute that is a number, as [items]."""
-        values = self._values(name)
-        try:
-            array = np.array(values)
-        except ValueError:  # ragged lists
-            array = np.empty(len(values), dtype=object)
-        if array.ndim != 1 or array.dtype.kind not in _NUMERIC:
-            array = np.array([self._number(item, name, v) for item, v in enumerate(values)], float)
-        self._check_nan(array, name, values)
-        return array
 
-    def exact_numbers(self, name: str) -> np.ndarray:
-        """One attribute that is a number; integers that torch cannot hold are refused."""
-        array, values = self.numbers(name), self._values(name)
-        for item in np.flatnonzero(np.abs(array.astype(np.float64)) >= 2.0**63):
-            value = values[item]
-            if isinstance(value, int | np.integer) and not -(2**63) <= int(value) < 2**63:
-                self._refuse(int(item), name, "an integer of 64 bits", value)
-        return array
-
-    def _values(self, name: str) -> list[Any]:
-        values = [attributes.get(name) for attributes in self.attributes]
-        default = self.defaults.get(name)
-        for item, value in enumerate(values):
-            if value is None:
-                if default is None:
-                    self._refuse(item, name, "a number (or an entry in defaults)", None)
-                values[item] = default
-        return values
-
-    def _array(self, item: int, name: str, value: Any) -> np.ndarray:
-        try:
-            array = np.asarray(value)
-        except ValueError:  # ragged lists
-            array = np.empty(0, dtype=object)
-        if array.dtype.kind in _NUMERIC:
-            return array
-        return np.asarray(self._number(item, name, value))
-
-    def _number(self, item: int, name: str, value: Any) -> float:
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            self._refuse(item, name, "a number", value)
-
-    def _check_nan(self, array: np.ndarray, name: str, values: list[Any]) -> None:
-        wrong = np.flatnonzero(np.isnan(array).any(axis=tuple(range(1, array.ndim))))
-        if wrong.size > 0:
-            self._refuse(int(wrong[0]), name, "a number", values[wrong[0]])
-
-    def _refuse(self, item: int, name: str, expected: str, value: Any) -> NoReturn:
-        raise ValueError(
-            f"{self.kind} {self.names[item]!r}, attribute {name!r}: expected {expected}, "
-            f"got {'none' if value is None else repr(value)}"
+def _edge_values(
+    edges: GraphItems,
+    groups: ParallelEdges | None,
+    length: str | None,
+    weight: str | None,
+    edge_attrs: tuple[str, ...],
+) -> list[tuple[str, np.ndarray]]:
+    """Attributes by their names in the result, parallel edges joined."""
+    found = []
+    if length is not None:
+        lengths = edges.numbers(length).astype(np.float64)
+        found.append(
+            ("edge_length", lengths if groups is None else lengths[groups.smallest(lengths)])
         )
+    if weight is not None:
+        weights = edges.numbers(weight).astype(np.float64)
+        found.append(("edge_weight", weights if groups is None else groups.total(weights)))
+    for name in edge_attrs:
+        values = edges.exact_numbers(name)
+        found.append((_edge_key(name), values if groups is None else groups.total(values)))
+    return found
 
 
-def _check(G: Any, parallel: str, edge_attrs: tuple[str, ...]) -> None:
+def _coordinates_of_osmnx(G: Any, nodes: GraphItems) -> tuple[str, str] | None:
+    if G.graph.get("crs") is None or len(nodes.names) == 0:
+        return None
+    placed = all(
+        each.get("x") is not None and each.get("y") is not None for each in nodes.attributes
+    )
+    return ("x", "y") if placed else None
+
+
+def _check(G: Any, parallel: str, edge_attrs: tuple[str, ...], measure: str | None) -> None:
     import networkx
 
     if not isinstance(G, networkx.Graph):
-        raise TypeError(f"G: expected networkx.Graph or networkx.DiGraph, got {type(G).__name__}")
-    if G.is_multigraph():
-        raise ValueError(
-            "G: expected networkx.Graph or networkx.DiGraph, got a "
-            f"{type(G).__name__} (join its parallel edges first)"
-        )
+        raise TypeError(f"G: expected a networkx graph, got {type(G).__name__}")
     if parallel not in get_args(Parallel):
         raise ValueError(f"parallel: expected one of {get_args(Parallel)}, got {parallel!r}")
+    if parallel == "min" and G.is_multigraph() and measure is None:
+        raise ValueError(
+            "parallel: expected 'keep' or 'sum' where neither length nor weight names the "
+            "attribute to compare parallel edges by, got 'min'"
+        )
+    reserved = (*RESERVED_EDGE_NAMES, "edge_key") if G.is_multigraph() else RESERVED_EDGE_NAMES
     keys = [_edge_key(name) for name in edge_attrs]
     for name, key in zip(edge_attrs, keys, strict=True):
-        if key in _RESERVED or keys.count(key) > 1:
+        if key in reserved or keys.count(key) > 1:
             raise ValueError(
                 f"edge_attrs: expected names that give new attributes, got {name!r} for data.{key}"
                 " (lengths and weights have arguments of their own, edge_type holds the labels of"
@@ -216,15 +214,10 @@ def _check_defaults(defaults: Mapping[str, float], *arguments: str | Sequence[st
         raise ValueError(f"defaults: expected names among {sorted(asked)}, got {unknown}")
 
 
-def _edge_index(
-    nodes: list[Any], edges: list[tuple[Any, Any]], directed: bool
-) -> tuple[Tensor, Tensor]:
-    """The edge index, and for each of its edges the number under which networkx lists it."""
-    number = {node: i for i, node in enumerate(nodes)}
-    ends = map(number.__getitem__, chain.from_iterable(edges))
-    pairs = np.fromiter(ends, np.int64, 2 * len(edges)).reshape(-1, 2)
+def _both_directions(pairs: np.ndarray, directed: bool) -> tuple[Tensor, Tensor]:
+    """The edge index, and for each of its edges the number of its pair."""
     edge_index = torch.from_numpy(pairs.T.copy())
-    listed = torch.arange(len(edges))
+    listed = torch.arange(len(pairs))
     if directed:
         return edge_index, listed
     twins = (edge_index[0] != edge_index[1]).nonzero().flatten()
@@ -234,9 +227,3 @@ def _edge_index(
 
 def _edge_key(name: str) -> str:
     return name if name.startswith("edge_") else f"edge_{name}"
-
-
-def _as_tensor(values: np.ndarray) -> Tensor:
-    if values.dtype.kind == "f":
-        return torch.from_numpy(values).to(torch.get_default_dtype())
-    return torch.from_numpy(values.astype(bool if values.dtype.kind == "b" else np.int64))

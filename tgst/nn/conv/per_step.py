@@ -3,9 +3,12 @@ r"""Any PyG convolution, applied at every time step of node-first time series.""
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch_geometric.nn import MessagePassing
 
 from tgst.nn.conv.arguments import edge_tensors, flat_rows
 from tgst.ops import Adjacency, as_adjacency
@@ -26,7 +29,8 @@ class PerStep(torch.nn.Module):
     The steps become a disjoint union of copies of the graph with node
     :math:`n L + \ell` for node :math:`n` at step :math:`\ell`, so that features enter and leave
     as free views and one call of the convolution serves many steps. The result equals a loop over
-    the steps for every convolution without state across nodes.
+    the steps for every convolution without state across nodes. Edge masks of an explainer hold at
+    every step; message hooks of :obj:`conv` see the messages of all steps, edge by edge.
 
     Args:
         conv (torch.nn.Module): A PyG convolution, called as
@@ -100,13 +104,45 @@ class PerStep(torch.nn.Module):
                 return value
             return value.repeat_interleave(steps, dim=0, output_size=value.size(0) * steps)
 
-        out = self.conv(
-            x.reshape(num_nodes * steps, channels),
-            union,
-            *map(repeat, args),
-            **{name: repeat(value) for name, value in kwargs.items()},
-        )
+        edges = (union, *map(repeat, args))
+        named = {name: repeat(value) for name, value in kwargs.items()}
+        flat = x.reshape(num_nodes * steps, channels)
+        explained = [] if torch.compiler.is_compiling() else _explained(self.conv)
+        if explained:
+            with _repeated_masks(explained, steps):
+                out = self.conv(flat, *edges, **named)
+        else:
+            out = self.conv(flat, *edges, **named)
         return out.view(num_nodes, steps, out.size(-1))
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.conv})"
+
+
+def _explained(conv: torch.nn.Module) -> list[MessagePassing]:
+    return [
+        module
+        for module in conv.modules()
+        if isinstance(module, MessagePassing) and module.explain and module._edge_mask is not None
+    ]
+
+
+@contextmanager
+def _repeated_masks(modules: list[MessagePassing], steps: int) -> Iterator[None]:
+    # An explainer masks the edges of the graph; the union has each of them once per step.
+    names = ("_edge_mask", "_loop_mask")
+    given = [[getattr(module, name) for name in names] for module in modules]
+    try:
+        for module, masks in zip(modules, given, strict=True):
+            for name, mask in zip(names, masks, strict=True):
+                _replace(module, name, mask.repeat_interleave(steps))
+        yield
+    finally:
+        for module, masks in zip(modules, given, strict=True):
+            for name, mask in zip(names, masks, strict=True):
+                _replace(module, name, mask)
+
+
+def _replace(module: torch.nn.Module, name: str, value: Tensor) -> None:
+    delattr(module, name)  # a parameter makes no room for a plain tensor
+    setattr(module, name, value)

@@ -148,7 +148,7 @@ class TrafficSTGCN(torch.nn.Module):
         self.history, self.horizon = history, horizon
         self.kernel, self.variant, self.residual = kernel, variant, residual
         self.num_partitions = num_partitions if kernel == "partition" else 1
-        self._own_kernel = conv is None
+        self._own_kernel, self._norm = conv is None, norm
         if conv is None:
             conv = _kernel(kernel, K, num_partitions, backend)
         shared = {"norm": norm, "num_nodes": num_nodes, "eps": plan["eps"], "dropout": dropout}
@@ -167,6 +167,26 @@ class TrafficSTGCN(torch.nn.Module):
         self.edge_importance = None
         if edge_importance:
             self.edge_importance = _importance(num_edges, self.blocks)
+
+    @property
+    def num_hops(self) -> int:
+        r"""How many edges away from a node the readings are that its output depends on: one per
+        block, :math:`K - 1` with :obj:`kernel="cheb"`.
+
+        So many hops of a sampler (:class:`tgst.loader.NeighborWindowLoader`) with all neighbours
+        give the outputs on the full graph, with :obj:`norm="channel"`.
+
+        Raises:
+            ValueError: If the model has a :obj:`conv` of its own, whose reach is not known here,
+                or :obj:`norm="node"`, in which all nodes meet.
+        """
+        if not self._own_kernel or self._norm != "channel":
+            raise ValueError(
+                "num_hops: known for the built-in kernels with norm='channel', got "
+                f"{'norm=' + repr(self._norm) if self._own_kernel else 'a conv'}"
+            )
+        convs = [block.conv for block in self.blocks]
+        return sum(conv.K - 1 if isinstance(conv, ChebConv) else 1 for conv in convs)
 
     def reset_parameters(self):
         r"""Draws new weights."""

@@ -1,0 +1,123 @@
+r"""The part of a graph that a sampler chose, as a batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.sampler import SamplerOutput
+
+from tgst.data import Series
+from tgst.loader.neighbor_sampler import NeighborSampler
+from tgst.transforms.edges import checked_graph
+
+# What the windows bring; what belongs to the whole graph.
+_OF_WINDOWS = {"x", "y", "mask", "y_mask", "covariates", "start"}
+_OF_GRAPH = {"edge_index", "num_nodes", "batch", "ptr", "n_id"}
+
+
+class SampledGraph:
+    r"""Cuts samples out of a graph: node and edge attributes, global ids, rescaled weights.
+
+    Which attributes belong to nodes and edges is decided once, by name and length, so that a
+    batch costs what it holds.
+
+    Args:
+        data (torch_geometric.data.Data): The graph.
+        sampler (NeighborSampler): The sampler whose samples come in.
+        rescale (bool): Whether to multiply edge weights with the sampler's scale.
+        dtype (torch.dtype): That of weights where the graph has none.
+
+    Raises:
+        ValueError: If edge ids repeat, or an edge attribute has not one entry per edge.
+    """
+
+    def __init__(
+        self, data: Data, sampler: NeighborSampler, rescale: bool, dtype: torch.dtype
+    ) -> None:
+        edge_index, num_nodes = checked_graph(data)
+        num_edges = edge_index.size(1)
+        self.order, self.rescale, self.dtype = sampler.edge_permutation, rescale, dtype
+        self.nodes: dict[str, Tensor] = {}
+        self.edges: dict[str, Tensor] = {}
+        for name, value in data.to_dict().items():
+            if name in _OF_WINDOWS | _OF_GRAPH or not isinstance(value, Tensor):
+                continue
+            if name.startswith("edge_") or name == "e_id":
+                self.edges[name] = _checked_length(name, value, num_edges)
+            elif value.dim() and len(value) == num_nodes:
+                self.nodes[name] = value
+            elif value.dim() and len(value) == num_edges:
+                self.edges[name] = value
+        if "e_id" in self.edges:
+            _check_unique(self.edges["e_id"])
+
+    def batch(self, out: SamplerOutput) -> Data:
+        r"""Returns the sampled graph, seed nodes first.
+
+        Args:
+            out (SamplerOutput): A sample; :obj:`metadata[2]` holds the scale of its edges.
+        """
+        edge = self.order[out.edge]
+        batch = Data(edge_index=torch.stack([out.row, out.col]), num_nodes=len(out.node))
+        for names, chosen in ((self.nodes, out.node), (self.edges, edge)):
+            for name, value in names.items():
+                batch[name] = value.index_select(0, chosen.to(value.device))
+        if "e_id" not in self.edges:
+            batch.e_id = edge
+        if self.rescale:
+            weight = batch.edge_weight
+            scale = out.metadata[2].to(self.dtype if weight is None else weight)
+            batch.edge_weight = scale if weight is None else weight * scale
+        batch.n_id = out.node
+        batch.input_id = out.metadata[0]
+        batch.batch_size = len(out.metadata[0])
+        batch.num_sampled_nodes = out.num_sampled_nodes
+        batch.num_sampled_edges = out.num_sampled_edges
+        return batch
+
+
+def rows_of_nodes(series: Series, data: Data) -> Tensor | None:
+    r"""Which row of the series belongs to each node of the graph; :obj:`None` if they agree.
+
+    Args:
+        series (Series): The readings.
+        data (torch_geometric.data.Data): The graph; nodes without :obj:`node_id` are those of the
+            series, in its order.
+
+    Raises:
+        ValueError: If they do not have the same nodes; the message names the ids.
+    """
+    if data.num_nodes != series.num_nodes:
+        raise ValueError(
+            f"`series` must have the nodes of `data`, {data.num_nodes}, got {series.num_nodes}"
+        )
+    if data.get("node_id") is None:
+        return None
+    names = [str(name) for name in data.node_id]
+    if names == series.node_id:
+        return None
+    if set(names) != set(series.node_id) or len(names) != series.num_nodes:
+        series.aligned_to(names)  # refuses, and says which ids differ
+    row = {name: index for index, name in enumerate(series.node_id)}
+    return torch.tensor([row[name] for name in names])
+
+
+def _checked_length(name: str, value: Tensor, num_edges: int) -> Tensor:
+    if not value.dim() or len(value) != num_edges:
+        raise ValueError(
+            f"data.{name}: expected one entry for each of the {num_edges} edges, got shape "
+            f"{list(value.shape)}"
+        )
+    return value
+
+
+def _check_unique(e_id: Tensor) -> None:
+    ids, count = e_id.unique(return_counts=True)
+    if e_id.dtype != torch.long or e_id.dim() != 1 or len(ids) < len(e_id):
+        came = f"{int(count.max())} edges with id {int(ids[count.argmax()])}"
+        raise ValueError(
+            "data.e_id: expected a long id per edge, each once, so that parameters of edges "
+            f"follow them, got {came}, {e_id.dtype} {list(e_id.shape)}; apply PyG's ToUndirected, "
+            "which adds up ids, before the transform that writes e_id"
+        )
