@@ -18,6 +18,7 @@ from tgst.datasets import SimulatedTraffic
 from tgst.loader import NeighborWindowLoader
 from tgst.metrics import masked_mae
 from tgst.nn.models import TrafficSTGCN
+from tgst.train.fill import fill_forward
 from tgst.transforms import DirectionPartition
 
 CHANNELS = ("speed", "flow")
@@ -125,7 +126,7 @@ def make_model() -> TrafficSTGCN:
 
 def forecast(model: TrafficSTGCN, batch: Data, scaler: StandardScaler) -> Tensor:
     """Return the standardised forecast [S, B, H, 2] at the seed nodes of a batch."""
-    x = scaler.transform(batch.x) * batch.mask.unsqueeze(-1)
+    x = scaler.transform(fill_forward(batch.x, batch.mask, scaler.mean))
     day = batch.covariates[:, :, : x.size(2)].expand(len(x), -1, -1, -1)
     x = torch.cat([x, day], dim=-1)
     out = model(x, batch.edge_index, batch.edge_type, batch.edge_weight)
@@ -182,7 +183,7 @@ def errors(
         size = batch.batch_size
         forecasts = {
             "TrafficSTGCN": scaler.inverse_transform(forecast(model, batch, scaler)),
-            "last value": last_observed(batch.x[:size], batch.mask[:size], scaler.mean),
+            "last value": fill_forward(batch.x, batch.mask, scaler.mean)[:size, :, -1:],
         }
         observed = batch.y_mask.unsqueeze(-1)
         count += int(observed.sum())
@@ -191,13 +192,6 @@ def errors(
             total[name] = total.get(name, 0) + error
     mean = {name: (error / count).tolist() for name, error in total.items()}
     return {name: dict(zip(CHANNELS, values, strict=True)) for name, values in mean.items()}
-
-
-def last_observed(x: Tensor, mask: Tensor, default: Tensor) -> Tensor:
-    """Return the last observed reading [S, B, 1, C], the default where there is none."""
-    step = torch.where(mask, torch.arange(mask.size(-1)), -1).amax(dim=-1)
-    index = step.clamp(min=0)[..., None, None].expand(*step.shape, 1, x.size(-1))
-    return torch.where(step[..., None, None] >= 0, x.gather(2, index), default)
 
 
 def _endless(loader: NeighborWindowLoader):

@@ -116,3 +116,18 @@ def test_state_dict_and_copies():
     assert torch.equal(copy.deepcopy(scaler).std, scaler.std)
     assert scaler.double().mean.dtype == torch.float64  # buffers follow the module
     assert not list(scaler.parameters())
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_sensors_without_readings_and_constant_sensors(constant):
+    values = torch.rand(3, 10, 2) if not constant else torch.full((3, 10, 2), 4.0)
+    values[1], mask = 4.0, torch.ones(3, 10, dtype=torch.bool)
+    mask[2] = False
+    series = Series(values, stamps(10), mask)
+    scaler = StandardScaler().fit(series)
+    assert scaler.mean.isfinite().all()
+    expected = values[:2].double().flatten(0, 1).std(dim=0, correction=0)
+    np.testing.assert_allclose(scaler.std, torch.ones(2) if constant else expected, rtol=1e-5)
+    scaled = scaler.transform(series.values)
+    assert scaled.isfinite().all()
+    assert not constant or (scaled[:2] == 0).all()

@@ -162,5 +162,6 @@ def test_message_of_a_file_without_address(tmp_path, publisher):
 @pytest.mark.parametrize("urls", [(None,), ("http://a", "http://b")])
 def test_fetch_from_one_address(tmp_path, urls):
     files = [RemoteFile(f"{number}.csv", url) for number, url in enumerate(urls)]
-    with pytest.raises(ValueError, match=re.escape(f"`files` must have one address, got {[*urls]}")):
+    message = re.escape(f"`files` must have one address, got {[*urls]}")
+    with pytest.raises(ValueError, match=message):
         fetch(files, tmp_path)

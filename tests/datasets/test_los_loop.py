@@ -1,11 +1,14 @@
+import hashlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch_geometric.utils import is_undirected
 
-from tgst.datasets import LosLoop
+from tgst.datasets import LosLoop, los_loop
+from tgst.datasets.download import RemoteFile
 from tgst.loader import WindowLoader
 
 SPEED = "11,22,33\n60.5,50,40\n61,51.25,41\n62,52,42\n63,53,43\n"
@@ -135,6 +138,75 @@ def test_bad_adjacency(tmp_path, adjacency, message):
         LosLoop(write(tmp_path, adjacency=adjacency))
 
 
+# Row i of the file holds the ways that begin at sensor i.
+DISTANCES = "0,1,2\n0,1500.5,0\n0,0,2500\n30,0,0\n"
+
+
+def write_distances(folder: Path, distances: str = DISTANCES, sensors: str = "11,22,33") -> Path:
+    (folder / "W_metrla.csv").write_text(distances)
+    (folder / "graph_sensor_ids.txt").write_text(sensors)
+    return folder / "W_metrla.csv"
+
+
+def test_distances(tmp_path):
+    (write(tmp_path) / "los_adj.csv").unlink()
+    dataset = LosLoop(tmp_path, distances=write_distances(tmp_path))
+    data = dataset[0]
+    assert data.edge_index.tolist() == [[0, 1, 2], [1, 2, 0]]
+    assert data.edge_length.tolist() == [1500.5, 2500, 30]
+    assert data.edge_length.dtype == torch.float32
+    assert "edge_weight" not in data
+    assert data.e_id.tolist() == [0, 1, 2]
+    assert data.node_id == dataset.series.node_id == ["11", "22", "33"]
+    assert data.num_nodes == 3
+    (tmp_path / "graph_sensor_ids.txt").unlink()  # only a check: it may be absent
+    assert LosLoop(tmp_path, distances=str(tmp_path / "W_metrla.csv"))[0].num_edges == 3
+
+
+@pytest.mark.parametrize(
+    ("distances", "message"),
+    [
+        (DISTANCES.removesuffix("30,0,0\n"), "W_metrla.csv must have 3 lines, .* got 2; .* line 3"),
+        (DISTANCES.replace("2500", "-1"), "W_metrla.csv line 3, column 3 must not be negative"),
+        (DISTANCES.replace("2500", "far"), "W_metrla.csv line 3, column 3 must be .* got 'far'"),
+        ("", "W_metrla.csv is empty"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:loadtxt")
+def test_bad_distances(tmp_path, distances, message):
+    with pytest.raises(ValueError, match=message):
+        LosLoop(write(tmp_path), distances=write_distances(tmp_path, distances))
+
+
+def test_distances_of_other_sensors(tmp_path):
+    path = write_distances(write(tmp_path), sensors="11,33,22")
+    with pytest.raises(ValueError, match=r"graph_sensor_ids.txt must name the sensors of los_"):
+        LosLoop(tmp_path, distances=path)
+
+
+def test_missing_distances(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`distances` must be the file W_metrla.csv, got"):
+        LosLoop(write(tmp_path), distances=tmp_path / "W_metrla.csv")
+
+
+def test_download(tmp_path, monkeypatch):
+    r"""The addresses of the publisher are replaced by those of files on this machine."""
+    published = tmp_path / "published"
+    published.mkdir()
+    write(published)
+    for name in ("SPEED", "ADJACENCY"):
+        file = getattr(los_loop, name)
+        assert file.url.endswith(f"/T-GCN/raw/master/data/{file.name}")
+        assert len(file.sha256) == 64
+        address = (published / file.name).as_uri()
+        monkeypatch.setattr(los_loop, name, RemoteFile(file.name, address))
+    root = tmp_path / "root"
+    with pytest.raises(FileNotFoundError, match="download=True fetches it from file"):
+        LosLoop(root)
+    assert LosLoop(root, download=True)[0].num_edges == 6
+    assert sorted(path.name for path in root.iterdir()) == ["los_adj.csv", "los_speed.csv"]
+
+
 def test_speed_cut_off_between_two_lines(tmp_path):
     header = ",".join(str(sensor) for sensor in range(207)) + "\n"
     line = ",".join(["60"] * 207) + "\n"
@@ -174,6 +246,25 @@ def test_real_data():
     assert (series.values.min(), series.values.max()) == (1, 70)
     assert str(series.timestamps[-1]) == "2012-03-07T23:55:00"
     assert series.aligned_to(data.node_id) is series
+
+
+def test_distances_of_real_data():
+    root = real_root()
+    path = root.parent / "metrla_graph" / "W_metrla.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} does not exist")
+    data = LosLoop(root, distances=path)[0]
+    assert data.edge_length.shape == (14736,)
+    assert data.edge_length.min() == pytest.approx(55.2)
+    assert data.edge_index[:, 0].tolist() == [0, 10]
+    assert data.edge_length[0] == 8761.5
+    assert is_undirected(data.edge_index, data.edge_length)  # one number for both ways
+
+
+@pytest.mark.parametrize("file", [los_loop.SPEED, los_loop.ADJACENCY])
+def test_checksums_of_real_data(file):
+    content = (real_root() / file.name).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == file.sha256
 
 
 @pytest.mark.parametrize(

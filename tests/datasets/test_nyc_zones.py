@@ -82,7 +82,7 @@ def test_the_default_year_is_before_the_shift(tmp_path):
 def test_mode_names_the_file(tmp_path):
     write(tmp_path, mode="taxi")
     assert NYCZones(tmp_path, "taxi").series.num_nodes == 3
-    with pytest.raises(FileNotFoundError, match="got no bike_60min_inoutflow.npz"):
+    with pytest.raises(FileNotFoundError, match=r"got no bike_60min_inoutflow.npz"):
         NYCZones(tmp_path, "bike")
 
 

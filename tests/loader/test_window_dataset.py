@@ -156,3 +156,27 @@ def test_covariates_of_each_node():
 def test_bad_covariates(covariates, message):
     with pytest.raises(ValueError, match=f"`covariates` must .*{message}"):
         WindowDataset(example(), np.array([0]), HISTORY, HORIZON, covariates=covariates)
+
+
+def test_windows_of_some_nodes():
+    series = example()
+    generator = torch.Generator().manual_seed(1)
+    filled = ~series.mask & (torch.rand(5, 40, generator=generator) < 0.5)
+    series = Series(series.values, series.timestamps, series.mask, filled=filled)
+    own = torch.rand(5, 40, 2, generator=generator)
+    starts = np.array([0, 7, 9, 33])
+    dataset = WindowDataset(series, starts, HISTORY, HORIZON, [1], True, False, own)
+    nodes, indices = torch.tensor([4, 0, 2]), torch.tensor([2, 0, 3])
+    full = dataset.windows(indices)
+    part = dataset.windows(indices, nodes, nodes[:2])
+    for name in ("x", "mask", "covariates"):
+        assert torch.equal(getattr(part, name), getattr(full, name)[nodes])
+    for name in ("y", "y_mask"):
+        assert torch.equal(getattr(part, name), getattr(full, name)[nodes[:2]])
+    assert torch.equal(part.start, full.start)
+    assert torch.equal(dataset.windows(indices, nodes).y, full.y[nodes])
+    shared = WindowDataset(example(masked=False), starts, HISTORY, HORIZON, time_of_day=True)
+    part = shared.windows(indices, nodes)
+    assert part.covariates.shape == (1, 3, HISTORY + HORIZON, 2)
+    assert part.mask.shape == (3, 3, HISTORY)
+    assert part.mask.all()

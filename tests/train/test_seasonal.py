@@ -10,7 +10,7 @@ import torch
 from tgst.data import Series, split_rows
 from tgst.datasets import NYCZones
 from tgst.loader import WindowLoader
-from tgst.train.baselines import HistoricalMean, LastValue, baseline_scores
+from tgst.train.baselines import LastValue, baseline_scores
 from tgst.train.seasonal import SeasonalLag
 
 HISTORY, HORIZON = 3, 2
@@ -30,7 +30,9 @@ def whole(series, **kwargs):
 
 
 def test_by_hand():
-    values = torch.tensor([[0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 10, 20, 30, 40, 50, 60, 70, 80, 90]])
+    values = torch.tensor(
+        [[0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 10, 20, 30, 40, 50, 60, 70, 80, 90]]
+    )
     mask = torch.ones(2, 10, dtype=torch.bool)
     mask[1, 1] = False
     series = Series(values.unsqueeze(-1), hourly(10), mask)
@@ -124,3 +126,21 @@ def test_bad_rows_and_channels():
         SeasonalLag().fit(series, 41)
     with pytest.raises(ValueError, match="target_channels: expected at least one index in 0 to 0"):
         SeasonalLag().fit(series, 40, [1])
+
+
+@pytest.mark.parametrize(
+    ("mode", "last", "week"), [("bike", 8.105, 9.821), ("taxi", 25.876, 26.145)]
+)
+def test_real_data(mode, last, week):
+    if "TGST_DATA" not in os.environ:
+        pytest.skip("TGST_DATA (the folder that holds nyc_zones/) is not set")
+    root = Path(os.environ["TGST_DATA"]) / "nyc_zones"
+    if not root.is_dir():
+        pytest.skip(f"{root} does not exist")
+    series = NYCZones(root, mode).series
+    stop = split_rows(series.num_steps)["train"].stop
+    loader = WindowLoader(series, history=12, horizon=1, part="test", batch_size=512)
+    baselines = {"last": LastValue().fit(series, stop), "week": SeasonalLag().fit(series, stop)}
+    scores = baseline_scores(loader, baselines)
+    assert scores["last"]["mae"].item() == pytest.approx(last, abs=5e-4)
+    assert scores["week"]["mae"].item() == pytest.approx(week, abs=5e-4)

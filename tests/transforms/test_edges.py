@@ -9,6 +9,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data, HeteroData
 
 from tgst.transforms.edges import (
+    check_edge_ids,
     checked_edge_values,
     checked_graph,
     checked_int,
@@ -163,3 +164,65 @@ def test_replace_edges_from_and_to_no_edges() -> None:
     assert torch.equal(out.edge_attr, torch.full((4, 2), 3.0))
     out = replace_edges(out, empty, empty[0])
     assert out.edge_attr.shape == (0, 2)
+
+
+def loops_first() -> Data:
+    """Every node has a self loop of label 0, one edge in between."""
+    data = Data(edge_index=torch.tensor([[0, 0, 1, 2], [0, 1, 1, 2]]), num_nodes=3)
+    data.edge_type = torch.tensor([0, 1, 0, 0])
+    data.edge_weight = torch.rand(4)
+    data.e_id = torch.tensor([7, 3, 5, 4])
+    return data
+
+
+def test_check_edge_ids_accepts() -> None:
+    check_edge_ids(loops_first())
+    check_edge_ids(Data(edge_index=EDGES, num_nodes=3))  # nothing to check
+    check_edge_ids(Data(edge_index=EDGES, e_id=torch.tensor([3, 9, 0, 1]), num_nodes=3))
+    data = loops_first()
+    data.edge_type = torch.tensor([0, 0, 0, 0])  # one label for all
+    check_edge_ids(data)
+    data.edge_type = torch.tensor([1, 0, 2, 0])  # other labels than 0 for some self loops
+    check_edge_ids(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"e_id": torch.tensor([7, 3, 3, 7])},
+            r"data\.e_id: expected another id for every edge, got 3 at edge 1 \(0 -> 1\) and "
+            r"edge 2 \(1 -> 1\); apply transforms .*\(ToUndirected, AddSelfLoops\) before",
+        ),
+        ({"e_id": torch.arange(3)}, r"data\.e_id: expected one entry for each of the 4 edges"),
+        (
+            {"edge_type": torch.arange(5)},
+            r"data\.edge_type: expected one entry for each of the 4 edges, got shape \[5\]",
+        ),
+        ({"edge_weight": torch.ones(6)}, r"data\.edge_weight: expected one entry .*\[6\]"),
+        (
+            {"edge_type": torch.tensor([0, 0, 1, 0])},
+            r"data\.edge_type: expected label 0 on the self loops alone, got it at edge 1 "
+            r"\(0 -> 1\); apply",
+        ),
+    ],
+)
+def test_check_edge_ids_errors(change: dict, message: str) -> None:
+    data = loops_first()
+    for name, value in change.items():
+        data[name] = value
+    with pytest.raises(ValueError, match=message):
+        check_edge_ids(data)
+    if "edge_weight" not in change:  # which transforms may replace
+        with pytest.raises(ValueError, match=message):
+            checked_graph(data)
+    batch = Batch.from_data_list([data, data])
+    with pytest.raises(TypeError, match="before batching"):
+        check_edge_ids(batch)
+
+
+def test_check_edge_ids_needs_no_labels() -> None:
+    data = Data(edge_index=EDGES, e_id=torch.tensor([0, 1, 1, 2]), num_nodes=3)
+    with pytest.raises(ValueError, match=r"delete e_id if they are neither labelled"):
+        check_edge_ids(data)
+    checked_graph(data)  # a graph without labels may be labelled: its ids are written anew

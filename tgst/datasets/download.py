@@ -144,9 +144,12 @@ def _take(file: RemoteFile, came: Path, part: Path) -> None:
         shutil.copyfile(came, part)
     else:
         try:
-            with zipfile.ZipFile(came) as archive, archive.open(file.member) as packed:
-                with part.open("wb") as stream:
-                    shutil.copyfileobj(packed, stream, CHUNK)
+            with (
+                zipfile.ZipFile(came) as archive,
+                archive.open(file.member) as packed,
+                part.open("wb") as stream,
+            ):
+                shutil.copyfileobj(packed, stream, CHUNK)
         except (zipfile.BadZipFile, KeyError) as error:
             raise ValueError(
                 f"{file.url} must be a ZIP archive with {file.member}, got {error}; {file.name} "

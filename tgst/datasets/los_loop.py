@@ -10,7 +10,21 @@ import torch
 from torch_geometric.data import Data, InMemoryDataset
 
 from tgst.data import Series
+from tgst.datasets.download import RemoteFile, local_files
+from tgst.datasets.sensor_locations import read_sensor_ids
 
+TGCN = "https://github.com/lehaifeng/T-GCN/raw/master/data"
+SPEED = RemoteFile(
+    "los_speed.csv",
+    f"{TGCN}/los_speed.csv",
+    "7b732d86ae32b2930595becba28aff39dacbfb2197e250fc0332e1744ce2cbf4",
+)
+ADJACENCY = RemoteFile(
+    "los_adj.csv",
+    f"{TGCN}/los_adj.csv",
+    "7a6eb41e10677992b5af50f5ab187c6c05c5c3a92cb973950cfddbf857361e76",
+)
+SOURCE = "both are in the folder data of https://github.com/lehaifeng/T-GCN"
 FIRST_READING = np.datetime64("2012-03-01T00:00:00", "s")
 INTERVAL = np.timedelta64(300, "s")
 NUM_SENSORS, NUM_STEPS = 207, 2016
@@ -31,7 +45,11 @@ class LosLoop(InMemoryDataset):
 
     It holds :obj:`edge_index`, :obj:`edge_weight`, :obj:`e_id`, :obj:`node_id` (METR-LA sensor
     ids) and :obj:`num_nodes`. :obj:`dataset.series` holds the readings. The files are read where
-    they are and nothing is written.
+    they are, and nothing is written but what :obj:`download` fetches.
+
+    With :obj:`distances` the graph has an edge :math:`i \to j` for every distance in row
+    :math:`i`, column :math:`j` of that file instead, and its :obj:`edge_length` in metres in place
+    of the :obj:`edge_weight`, see :class:`tgst.datasets.MetrLA`.
 
     Args:
         root (str or Path): Folder with ``los_speed.csv`` (a header of sensor ids, then a line of
@@ -39,6 +57,10 @@ class LosLoop(InMemoryDataset):
             the folder ``data`` of https://github.com/lehaifeng/T-GCN.
         transform (callable, optional): Applied to the graph at every access.
             (default: :obj:`None`)
+        download (bool, optional): Fetch missing files. (default: :obj:`False`)
+        distances (str or Path, optional): ``W_metrla.csv`` of METR-LA, whose sensors are the same
+            in the same order; a ``graph_sensor_ids.txt`` in its folder has to say so as well.
+            ``los_adj.csv`` is not read then. (default: :obj:`None`)
 
     Shapes:
         - **edge_index:** :math:`(2, 2833)`, row 0 the source
@@ -49,35 +71,40 @@ class LosLoop(InMemoryDataset):
         FileNotFoundError: If a file is missing.
         ValueError: If a file is empty, truncated or no text, has a cell that is no number, or does
             not fit the other file; the message names file and line.
+        ConnectionError: If a missing file cannot be fetched.
     """
 
     series: Series
 
-    def __init__(self, root: str | Path, transform: Callable | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        transform: Callable | None = None,
+        download: bool = False,
+        distances: str | Path | None = None,
+    ) -> None:
+        self._distances = None if distances is None else Path(distances)
         super().__init__(str(root), transform)
-        folder = Path(root)
-        for name in self.raw_file_names:
-            if not (folder / name).is_file():
-                raise FileNotFoundError(
-                    f"`root` must hold {' and '.join(self.raw_file_names)}, got no {name} in "
-                    f"{folder}; both are in the folder data of https://github.com/lehaifeng/T-GCN"
-                )
-            _check_text(folder / name)
-        node_id = _read_header(folder / "los_speed.csv")
-        speed = _read_table(folder / "los_speed.csv", len(node_id), skip=1)
-        _check_complete(folder / "los_speed.csv", speed)
-        adjacency = _read_table(folder / "los_adj.csv", len(node_id))
-        _check_adjacency(folder / "los_adj.csv", adjacency)
+        files = [SPEED, ADJACENCY] if distances is None else [SPEED]
+        speed_path, *adjacency_paths = local_files(root, files, SOURCE, download)
+        _check_text(speed_path)
+        node_id = _read_header(speed_path)
+        speed = _read_table(speed_path, len(node_id), skip=1)
+        _check_complete(speed_path, speed)
+        if self._distances is None:
+            graph = _read_weights(adjacency_paths[0], node_id)
+        else:
+            graph = _read_lengths(self._distances, node_id)
 
         timestamps = FIRST_READING + INTERVAL * np.arange(len(speed))
         values = torch.from_numpy(np.ascontiguousarray(speed.T)).unsqueeze(-1)
         self.series = Series(values, timestamps, node_id=node_id, channels=("speed",))
-        self.data, self.slices = self.collate([_graph(adjacency, node_id)])
+        self.data, self.slices = self.collate([graph])
 
     @property
     def raw_file_names(self) -> list[str]:
         r"""The files in :obj:`root`."""
-        return ["los_speed.csv", "los_adj.csv"]
+        return [SPEED.name] if self._distances is not None else [SPEED.name, ADJACENCY.name]
 
     @property
     def raw_dir(self) -> str:
@@ -85,11 +112,40 @@ class LosLoop(InMemoryDataset):
         return self.root
 
 
-def _graph(adjacency: np.ndarray, node_id: list[str]) -> Data:
+def _read_weights(path: Path, node_id: list[str]) -> Data:
+    _check_text(path)
+    adjacency = _read_table(path, len(node_id))
+    _check_adjacency(path, adjacency)
     target, source = (torch.from_numpy(index) for index in adjacency.nonzero())
     return Data(
         edge_index=torch.stack([source, target]),
         edge_weight=torch.from_numpy(adjacency[target, source]),
+        e_id=torch.arange(len(source)),
+        node_id=node_id,
+        num_nodes=len(node_id),
+    )
+
+
+def _read_lengths(path: Path, node_id: list[str]) -> Data:
+    r"""The graph of the distances in a square file with a header; 0 means no path."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`distances` must be the file W_metrla.csv, got {path}; it is in the folder METRLA of "
+            "https://github.com/deepkashiwa20/DL-Traff-Graph"
+        )
+    id_path = path.with_name("graph_sensor_ids.txt")
+    if id_path.is_file() and read_sensor_ids(id_path) != node_id:
+        raise ValueError(
+            f"{id_path} must name the sensors of los_speed.csv in the same order: the rows of "
+            f"{path.name} are others"
+        )
+    _check_text(path)
+    length = _read_table(path, len(node_id), skip=1)
+    _check_adjacency(path, length, skip=1)
+    source, target = (torch.from_numpy(index) for index in length.nonzero())
+    return Data(
+        edge_index=torch.stack([source, target]),
+        edge_length=torch.from_numpy(length[source, target]),
         e_id=torch.arange(len(source)),
         node_id=node_id,
         num_nodes=len(node_id),
@@ -180,16 +236,16 @@ def _check_complete(path: Path, speed: np.ndarray) -> None:
         )
 
 
-def _check_adjacency(path: Path, adjacency: np.ndarray) -> None:
+def _check_adjacency(path: Path, adjacency: np.ndarray, skip: int = 0) -> None:
     rows, columns = adjacency.shape
     if rows != columns:
         raise ValueError(
             f"{path} must have {columns} lines, one per sensor in the header of los_speed.csv, "
-            f"got {rows}; is the file cut off after line {rows}?"
+            f"got {rows}; is the file cut off after line {rows + skip}?"
         )
     if (adjacency < 0).any():
         row, column = np.argwhere(adjacency < 0)[0]
         raise ValueError(
-            f"{path} line {row + 1}, column {column + 1} must not be negative, "
+            f"{path} line {row + 1 + skip}, column {column + 1} must not be negative, "
             f"got {adjacency[row, column]}"
         )

@@ -97,9 +97,7 @@ class MetrLA(SensorNetwork):
     ) -> None:
         if graph not in GRAPHS:
             raise ValueError(f"`graph` must be one of {sorted(GRAPHS)}, got {graph!r}")
-        self._zero: Literal["no_path", "distance"] = (
-            "no_path" if graph == "matrix" else "distance"
-        )
+        self._zero: Literal["no_path", "distance"] = "no_path" if graph == "matrix" else "distance"
         files = [GRAPHS[graph], *SENSORS]
         super().__init__(root, READINGS if readings else None, files, SOURCE, transform, download)
 

@@ -9,7 +9,7 @@ from torch_geometric.sampler import SamplerOutput
 
 from tgst.data import Series
 from tgst.loader.neighbor_sampler import NeighborSampler
-from tgst.transforms.edges import checked_graph
+from tgst.transforms.edges import check_edge_ids
 
 # What the windows bring; what belongs to the whole graph.
 _OF_WINDOWS = {"x", "y", "mask", "y_mask", "covariates", "start"}
@@ -29,14 +29,15 @@ class SampledGraph:
         dtype (torch.dtype): That of weights where the graph has none.
 
     Raises:
-        ValueError: If edge ids repeat, or an edge attribute has not one entry per edge.
+        ValueError: If edge ids repeat, labels are out of step with the edges, or an edge attribute
+            has not one entry per edge.
     """
 
     def __init__(
         self, data: Data, sampler: NeighborSampler, rescale: bool, dtype: torch.dtype
     ) -> None:
-        edge_index, num_nodes = checked_graph(data)
-        num_edges = edge_index.size(1)
+        check_edge_ids(data)  # parameters of edges follow the ids
+        num_nodes, num_edges = sampler.num_nodes, len(sampler.edge_permutation)
         self.order, self.rescale, self.dtype = sampler.edge_permutation, rescale, dtype
         self.nodes: dict[str, Tensor] = {}
         self.edges: dict[str, Tensor] = {}
@@ -49,8 +50,6 @@ class SampledGraph:
                 self.nodes[name] = value
             elif value.dim() and len(value) == num_edges:
                 self.edges[name] = value
-        if "e_id" in self.edges:
-            _check_unique(self.edges["e_id"])
 
     def batch(self, out: SamplerOutput) -> Data:
         r"""Returns the sampled graph, seed nodes first.
@@ -110,14 +109,3 @@ def _checked_length(name: str, value: Tensor, num_edges: int) -> Tensor:
             f"{list(value.shape)}"
         )
     return value
-
-
-def _check_unique(e_id: Tensor) -> None:
-    ids, count = e_id.unique(return_counts=True)
-    if e_id.dtype != torch.long or e_id.dim() != 1 or len(ids) < len(e_id):
-        came = f"{int(count.max())} edges with id {int(ids[count.argmax()])}"
-        raise ValueError(
-            "data.e_id: expected a long id per edge, each once, so that parameters of edges "
-            f"follow them, got {came}, {e_id.dtype} {list(e_id.shape)}; apply PyG's ToUndirected, "
-            "which adds up ids, before the transform that writes e_id"
-        )

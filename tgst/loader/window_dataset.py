@@ -110,43 +110,66 @@ class WindowDataset(Dataset[WindowBatch]):
 
     def __getitems__(self, indices: Sequence[int]) -> WindowBatch:
         r"""The windows of a batch in one gather."""
-        start = self.starts[torch.as_tensor(indices)]
+        return self.windows(torch.as_tensor(indices))
+
+    def windows(
+        self, indices: Tensor, nodes: Tensor | None = None, targets: Tensor | None = None
+    ) -> WindowBatch:
+        r"""The windows of a batch, of some nodes only.
+
+        Args:
+            indices (torch.Tensor): Numbers of the windows.
+            nodes (torch.Tensor, optional): Rows of the series for inputs and covariates;
+                :obj:`None` means all. (default: :obj:`None`)
+            targets (torch.Tensor, optional): Rows of the series for targets; :obj:`None` means
+                :obj:`nodes`. (default: :obj:`None`)
+        """
+        targets = nodes if targets is None else targets
+        start = self.starts[indices]
         past = start.unsqueeze(1) + self.past  # [B, history]
         future = start.unsqueeze(1) + self.future  # [B, horizon]
-        x, mask = self._input(past)
-        y, y_mask = _rows(self.series.values, future), self._observed(future)
+        x, mask = self._input(past, nodes)
+        y, y_mask = _rows(self.series.values, future, targets), self._observed(future, targets)
         if self.channels is not None:
             y = y[..., self.channels]
         if self.series.filled is not None:
             y = y.masked_fill(~y_mask.unsqueeze(-1), 0)
-        covariates = self._covariates(torch.cat([past, future], dim=1))
+        covariates = self._covariates(torch.cat([past, future], dim=1), nodes)
         return WindowBatch(x, y, mask, y_mask, covariates, start)
 
-    def _input(self, past: Tensor) -> tuple[Tensor, Tensor]:
+    def _input(self, past: Tensor, nodes: Tensor | None) -> tuple[Tensor, Tensor]:
         r"""Readings of the history and where they may be used."""
-        x, observed = _rows(self.series.values, past), self._observed(past)
+        x, observed = _rows(self.series.values, past, nodes), self._observed(past, nodes)
         if self.series.filled is None:
             return x, observed
         last = torch.where(observed, self.past, -1).amax(dim=-1, keepdim=True)
-        mask = observed | (_rows(self.series.filled, past) & (self.past < last))
+        mask = observed | (_rows(self.series.filled, past, nodes) & (self.past < last))
         return x.masked_fill(~mask.unsqueeze(-1), 0), mask
 
-    def _observed(self, index: Tensor) -> Tensor:
+    def _observed(self, index: Tensor, nodes: Tensor | None) -> Tensor:
         if self.series.mask is None:
-            return torch.ones(self.series.num_nodes, *index.shape, dtype=torch.bool)
-        return _rows(self.series.mask, index)
+            num_nodes = self.series.num_nodes if nodes is None else len(nodes)
+            return torch.ones(num_nodes, *index.shape, dtype=torch.bool)
+        return _rows(self.series.mask, index, nodes)
 
-    def _covariates(self, index: Tensor) -> Tensor:
+    def _covariates(self, index: Tensor, nodes: Tensor | None) -> Tensor:
         shared = self.covariates[index].unsqueeze(0)
         if self.node_covariates is None:
             return shared
-        own = _rows(self.node_covariates, index).to(shared.dtype)
-        return torch.cat([shared.expand(self.series.num_nodes, -1, -1, -1), own], dim=-1)
+        own = _rows(self.node_covariates, index, nodes).to(shared.dtype)
+        return torch.cat([shared.expand(len(own), -1, -1, -1), own], dim=-1)
 
 
-def _rows(values: Tensor, index: Tensor) -> Tensor:
-    r"""Time steps :obj:`index` [B, T] of :obj:`values` [N, T, *] as [N, B, T, *]."""
-    return values.index_select(1, index.reshape(-1)).unflatten(1, index.shape)
+def _rows(values: Tensor, index: Tensor, nodes: Tensor | None) -> Tensor:
+    r"""Consecutive time steps :obj:`index` [B, T] of :obj:`values` [N, T, *] as [N, B, T, *], of
+    some nodes or all.
+    """
+    if nodes is None:
+        return values.index_select(1, index.reshape(-1)).unflatten(1, index.shape)
+    # Window by window: a slice in time costs nothing, and each node's steps lie side by side.
+    steps = index.size(1)
+    parts = [values[:, row : row + steps].index_select(0, nodes) for row in index[:, 0].tolist()]
+    return torch.stack(parts, dim=1)
 
 
 def _channel_indices(series: Series, channels: Sequence[int | str] | None) -> list[int] | None:

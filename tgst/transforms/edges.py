@@ -104,10 +104,10 @@ def _check_unique(e_id: Tensor, edge_index: Tensor) -> None:
     ids, count = e_id.unique(return_counts=True)
     repeated = ids[count > 1]
     if repeated.numel() > 0:
-        twice = int(repeated[0])
+        twice = repeated[0]  # not rounded: ids that were averaged have fractions
         first, second = (e_id == twice).nonzero().flatten()[:2].tolist()
         raise ValueError(
-            f"data.e_id: expected another id for every edge, got {twice} at "
+            f"data.e_id: expected another id for every edge, got {twice.item()} at "
             f"{edge_name(edge_index, first)} and {edge_name(edge_index, second)}; {_ORDER}, or "
             "delete e_id if they are neither labelled nor weighted yet"
         )

@@ -9,6 +9,8 @@ from tgst.utils.layouts import (
     to_btnc,
     to_nctvm,
 )
+from tgst.utils.line_graph import line_graph
+from tgst.utils.to_networkx import to_networkx
 from tgst.utils.spacetime_graph import spacetime_graph
 
 __all__ = [
@@ -16,8 +18,10 @@ __all__ = [
     "from_btnc",
     "from_nctvm",
     "from_networkx",
+    "line_graph",
     "spacetime_graph",
     "to_bctn",
     "to_btnc",
     "to_nctvm",
+    "to_networkx",
 ]

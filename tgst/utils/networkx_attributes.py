@@ -66,11 +66,12 @@ class GraphItems(NamedTuple):
 
     def exact_numbers(self, name: str) -> np.ndarray:
         r"""Returns one attribute that is a number; integers that torch cannot hold are refused."""
-        array, values = self.numbers(name), self._values(name)
+        array = self.numbers(name)
         for item in np.flatnonzero(np.abs(array.astype(np.float64)) >= 2.0**63):
-            value = _parsed_integer(values[item])
-            if value is not None and not -(2**63) <= value < 2**63:
-                self.refuse(int(item), name, "an integer of 64 bits", values[item])
+            value = self.attributes[item].get(name)
+            integer = _parsed_integer(value)
+            if integer is not None and not -(2**63) <= integer < 2**63:
+                self.refuse(int(item), name, "an integer of 64 bits", value)
         return array
 
     def refuse(self, item: int, name: str, expected: str, value: Any) -> NoReturn:
@@ -96,10 +97,9 @@ class GraphItems(NamedTuple):
         return np.asarray(self._number(item, name, value)) if array is None else array
 
     def _parsed(self, name: str, values: list[Any]) -> np.ndarray:
-        if all(value in _BOOLEANS for value in values if isinstance(value, str)):
-            values = [_BOOLEANS[v] if isinstance(v, str) else v for v in values]
-            if all(isinstance(value, bool | np.bool_) for value in values):
-                return np.array(values, dtype=bool)
+        booleans = [_BOOLEANS.get(v) if isinstance(v, str) else v for v in values]
+        if all(isinstance(value, bool | np.bool_) for value in booleans):
+            return np.array(booleans, dtype=bool)
         parsed = [self._number(item, name, value) for item, value in enumerate(values)]
         array = np.array(parsed)
         return array if array.dtype.kind in NUMERIC else np.array(parsed, dtype=np.float64)

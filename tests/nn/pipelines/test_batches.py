@@ -102,7 +102,9 @@ def test_copies_of_a_graph_share_the_parameters_of_its_edges():
 
 
 def test_a_norm_over_the_nodes_of_one_graph_refuses_a_batch():
-    model = TrafficSTGCN(2, 1, kernel="partition", num_partitions=3, norm="node", num_nodes=6, **SMALL)
+    model = TrafficSTGCN(
+        2, 1, kernel="partition", num_partitions=3, norm="node", num_nodes=6, **SMALL
+    )
     model = model.double()
     data = labelled()
     assert model(data.x, *edges_of(data)).shape == (6, 12, 1)
