@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,8 @@ def at_junctions(series: Series, head: Tensor, num_nodes: int) -> tuple[Tensor, 
     return torch.stack([speed, flow], dim=-1), mask
 
 
-def train_on_sydney(work: Path, minutes: float) -> dict[str, Any]:
-    """Train on sampled neighbourhoods for some minutes, and compare with the last value."""
+def train_on_sydney(work: Path, epochs: int) -> dict[str, Any]:
+    """Train on sampled neighbourhoods, and compare with the last value."""
     edge_index = torch.from_numpy(np.load(work / "edge_index.npy"))
     mask = np.load(work / "mask.npy")
     values = np.load(work / "values.npy", mmap_mode="r")
@@ -82,7 +84,7 @@ def train_on_sydney(work: Path, minutes: float) -> dict[str, Any]:
     options = {"num_neighbors": [8, 8], "batch_size": 1024, "split": SPLIT, "time_of_day": True}
     loader = NeighborWindowLoader(series, data, part="train", **options)
     model = make_model()
-    run = train(model, loader, scaler, seconds=60 * minutes)
+    run = train(model, loader, scaler, epochs * len(loader))
     generator = torch.Generator().manual_seed(0)
     val_nodes = torch.randperm(series.num_nodes, generator=generator)[:2048]
     validation = NeighborWindowLoader(
@@ -97,7 +99,7 @@ def train_on_sydney(work: Path, minutes: float) -> dict[str, Any]:
         "num_windows": loader.plan.num_windows,
         "num_neighbors": options["num_neighbors"],
         **run,
-        "epochs": run["steps"] / len(loader),
+        "epochs": epochs,
         "val_nodes": len(val_nodes),
         "mae": errors(model, validation, scaler),
     }
@@ -112,11 +114,11 @@ def steps_on_torus(side: int, steps: int) -> dict[str, Any]:
     values = torch.rand(side * side, 96, 2, generator=torch.Generator().manual_seed(0))
     timestamps = np.datetime64(MONDAY, "s") + 300 * np.arange(96)
     series = Series(values, timestamps, channels=CHANNELS)
-    options = {"num_neighbors": [8, 8], "batch_size": 64, "time_of_day": True}
+    options = {"num_neighbors": [4, 4], "batch_size": 64, "time_of_day": True}
     loader = NeighborWindowLoader(series, data, part="train", **options)
-    run = train(make_model(), loader, StandardScaler().fit(series), max_steps=steps)
+    run = train(make_model(), loader, StandardScaler().fit(series), steps)
     sizes = {"nodes": side * side, "edges": data.num_edges, "readings_gib": values.nbytes / 2**30}
-    return {**sizes, "batch_size": 64, "num_neighbors": [8, 8], **run}
+    return {**sizes, "batch_size": 64, "num_neighbors": [4, 4], **run}
 
 
 def make_model() -> TrafficSTGCN:
@@ -134,28 +136,23 @@ def forecast(model: TrafficSTGCN, batch: Data, scaler: StandardScaler) -> Tensor
 
 
 def train(
-    model: TrafficSTGCN,
-    loader: NeighborWindowLoader,
-    scaler: StandardScaler,
-    seconds: float = float("inf"),
-    max_steps: int | None = None,
+    model: TrafficSTGCN, loader: NeighborWindowLoader, scaler: StandardScaler, steps: int
 ) -> dict[str, Any]:
-    """Train until the time or the steps are used up; return medians over the steps."""
+    """Train for a number of steps, with a learning rate that falls to zero; return medians."""
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     begin = time.perf_counter()
     loads, whole, losses, nodes, edges = [], [], [], [], []
-    batches = _endless(loader)
-    while time.perf_counter() - begin < seconds and len(whole) != max_steps:
-        start = time.perf_counter()
-        batch = next(batches)
-        loads.append(time.perf_counter() - start)
+    for batch, start, loaded in islice(_timed(loader), steps):
         optimizer.zero_grad()
         out = forecast(model, batch, scaler)
         loss = masked_mae(out, scaler.transform(batch.y), batch.y_mask)
         loss.backward()
         optimizer.step()
+        schedule.step()
+        loads.append(loaded - start)
         whole.append(time.perf_counter() - start)
-        losses.append(float(loss))
+        losses.append(loss.item())
         nodes.append(batch.num_nodes)
         edges.append(batch.num_edges)
     few = max(1, len(losses) // 20)
@@ -194,10 +191,14 @@ def errors(
     return {name: dict(zip(CHANNELS, values, strict=True)) for name, values in mean.items()}
 
 
-def _endless(loader: NeighborWindowLoader):
+def _timed(loader: NeighborWindowLoader) -> Iterator[tuple[Data, float, float]]:
+    """Batches without end, with the moments when each was asked for and when it came."""
+    start = time.perf_counter()
     while True:
-        yield from loader
+        for batch in loader:
+            yield batch, start, time.perf_counter()
+            start = time.perf_counter()
 
 
 def _of_roads(data: Data) -> tuple[list[float], list[float], list[float]]:
-    return tuple(data[name].tolist() for name in ("edge_length", "edge_lanes", "edge_speed"))  # type: ignore[return-value]
+    return data.edge_length.tolist(), data.edge_lanes.tolist(), data.edge_speed.tolist()

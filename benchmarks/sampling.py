@@ -64,9 +64,9 @@ def _sydney(record: dict[str, Any]) -> list[str]:
         "that lead into it, the speed their mean by flow, and a reading is missing if one of "
         "theirs is. The first half of the time trains, the next quarter validates.",
         "",
-        f"`TrafficSTGCN(kernel=\"partition\", norm=\"channel\")`, batches of {run['batch_size']:,} "
+        f'`TrafficSTGCN(kernel="partition", norm="channel")`, batches of {run["batch_size"]:,} '
         f"seed nodes and {run['num_windows']} window(s), neighbours {run['num_neighbors']}, "
-        f"{run['steps']} steps ({run['epochs']:.1f} passes over the nodes) in "
+        f"{run['steps']} steps ({run['epochs']} passes over the nodes) in "
         f"{run['minutes']:.1f} minutes. A step has {run['nodes_per_step']:,.0f} nodes and "
         f"{run['edges_per_step']:,.0f} edges in the median and takes "
         f"{run['step_ms']:.0f} ms, {run['load_ms']:.0f} ms of them for sampling and reading. "
@@ -74,8 +74,8 @@ def _sydney(record: dict[str, Any]) -> list[str]:
         f"standardised: {run['first_loss']:.3f} in the first twentieth of the steps, "
         f"{run['last_loss']:.3f} in the last.",
         "",
-        f"Validation on {run['val_nodes']:,} random junctions with all windows that start on the "
-        "hour; the samples of evaluation are drawn like those of training.",
+        f"Validation on {run['val_nodes']:,} random junctions with windows that start an "
+        "hour apart; the samples of evaluation are drawn like those of training.",
         "",
         "| MAE, 5 to 60 minutes ahead | flow, vehicles/h | speed, km/h |",
         "|---|---|---|",
@@ -111,20 +111,20 @@ def _torus(record: dict[str, Any]) -> list[str]:
 def main(arguments_given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sampling", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="folder of the network's files")
-    parser.add_argument("--minutes", type=float, default=4.0, help="of training on Sydney")
+    parser.add_argument("--epochs", type=int, default=12, help="of training on Sydney")
     parser.add_argument("--days", type=int, default=2, help="of simulated traffic")
     parser.add_argument("--steps", type=int, default=30, help="per torus")
     parser.add_argument("--work", type=Path, default=Path("runs/sampling"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args(arguments_given)
     options.work.mkdir(parents=True, exist_ok=True)
-    given = ["--minutes", str(options.minutes), "--days", str(options.days)]
+    given = ["--epochs", str(options.epochs), "--days", str(options.days)]
     command = ["python", "-m", "benchmarks.sampling", "--root", "DIR", *given]
     record = {
         **machine(),
         "command": shlex.join([*command, "--steps", str(options.steps)]),
         "readings": measured(sydney_readings, options.root, options.work, options.days),
-        "sydney": measured(train_on_sydney, options.work, options.minutes),
+        "sydney": measured(train_on_sydney, options.work, options.epochs),
         "torus": [measured(steps_on_torus, side, options.steps) for side in SIDES],
     }
     options.out.mkdir(parents=True, exist_ok=True)
