@@ -65,12 +65,11 @@ print(samples[0])
 # Two samples as pictures: each row is a node, in the order of the ring. Waves that run with the edges go up to
 # the right, those against them down.
 
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for axes, sample, title in zip(panels, samples[:2], ("with the edges", "against the edges"), strict=True):
-    image = axes.imshow(sample.x[..., 0], origin="lower", aspect="auto", vmin=0, vmax=2)
-    axes.set(title=f"class {int(sample.y)}: {title}", xlabel="time [steps]")
-panels[0].set_ylabel("node along the ring")
-figure.colorbar(image, ax=panels, label="reading")
+    image = axes.imshow(sample.x[..., 0], origin="lower", aspect="auto", vmin=0, vmax=3)
+    axes.set(title=f"class {int(sample.y)}: {title}", xlabel="time [steps]", ylabel="node")
+figure.colorbar(image, ax=panels, label="reading", extend="max")
 plt.show()
 
 # %%
@@ -113,14 +112,12 @@ def make_model(num_partitions: int) -> Sequential:
             torch.nn.ReLU(),
             (attention, "h, edge_index -> h"),  # [N, T, 16]
             torch.nn.ReLU(),
-            (lambda h: h.mean(dim=1), "h -> h"),  # [N, 16]: over time
-            (global_mean_pool, "h, batch -> h"),  # [graphs, 16]: over the nodes of each graph
+            (lambda h: h.mean(dim=1), "h -> h"),  # [N, 16]: mean over time
+            (global_mean_pool, "h, batch -> h"),  # [graphs, 16]: mean over its nodes
             (Linear(16, 2), "h -> h"),  # [graphs, 2]
         ],
     )
 
-
-print(make_model(directed.num_partitions))
 
 # %%
 # Training
@@ -137,11 +134,11 @@ def run(model: Sequential, batch: Data) -> torch.Tensor:
 
 @torch.no_grad()
 def accuracy(model: Sequential, loader: DataLoader) -> float:
-    correct = sum(int((run(model, batch).argmax(dim=1) == batch.y).sum()) for batch in loader)
-    return 100 * correct / len(loader.dataset)
+    correct = sum((run(model, batch).argmax(dim=1) == batch.y).sum() for batch in loader)
+    return 100 * float(correct) / len(loader.dataset)
 
 
-def train(transform: T.BaseTransform, num_partitions: int, epochs: int = 12) -> list[float]:
+def train(transform: T.BaseTransform, num_partitions: int, epochs: int = 8) -> list[float]:
     dataset = [transform(sample) for sample in samples]
     loader = DataLoader(dataset[:400], batch_size=40, shuffle=True)
     held_out = DataLoader(dataset[400:], batch_size=100)

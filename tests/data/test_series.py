@@ -310,3 +310,11 @@ def test_bad_filled():
     message = r"`filled` must be a bool tensor of shape \[nodes, time\] = \(3, 4\), got .*\(4, 3\)"
     with pytest.raises(ValueError, match=message):
         example(filled=torch.zeros(4, 3, dtype=torch.bool))
+
+
+def test_masks_as_arrays():
+    mask = np.ones((3, 4), dtype=bool)
+    mask[1, 2] = False
+    series = example(mask=mask, filled=~mask)
+    assert series.mask.tolist() == mask.tolist()
+    assert series.filled.nonzero().tolist() == [[1, 2]]

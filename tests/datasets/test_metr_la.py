@@ -163,7 +163,7 @@ def test_files_of_different_networks(tmp_path):
         MetrLA(root)
     root = write(tmp_path)
     (root / "W_metrla.csv").write_text("0,1\n0,1\n1,0\n")
-    with pytest.raises(ValueError, match=r"W_metrla.csv"):
+    with pytest.raises(ValueError, match=r"W_metrla.csv must have a row .* the 3 sensors, got 2"):
         MetrLA(root)
 
 

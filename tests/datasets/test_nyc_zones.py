@@ -121,10 +121,10 @@ def test_bad_argument(tmp_path, arguments, message):
 @pytest.mark.parametrize(
     ("adjacency", "message"),
     [
-        (ADJACENCY[:-6], "W_adj_matrix.csv must hold 3 x 3 entries below its header"),
-        (ADJACENCY[:-3], "W_adj_matrix.csv must hold lines of 3 numbers"),
+        ("0,1\n0,1\n1,0\n", "W_adj_matrix.csv must hold 3 x 3 entries, one row .* got 2 x 2"),
+        (ADJACENCY[:-3], "W_adj_matrix.csv line 4: expected 3 cells"),
         (ADJACENCY.replace("0,1,0", "0,0.5,0"), "W_adj_matrix.csv must hold zeros and ones"),
-        (ADJACENCY.replace("0,1,0", "0,x,0"), "W_adj_matrix.csv must hold lines of 3 numbers"),
+        (ADJACENCY.replace("0,1,0", "0,x,0"), "W_adj_matrix.csv line 2, column 2: .* got 'x'"),
     ],
 )
 def test_bad_adjacency(tmp_path, adjacency, message):

@@ -42,8 +42,8 @@ def real_root() -> Path:
 @pytest.mark.parametrize("matrix", [MATRIX, "0,1\n" + MATRIX])
 def test_graph(tmp_path, matrix):
     data = PemsD7M(write(tmp_path, matrix=matrix))[0]
-    assert data.edge_index.tolist() == [[0, 0, 1, 1], [0, 1, 0, 1]]
-    assert data.edge_length.tolist() == [0, 0, 0, 0]
+    assert data.edge_index.tolist() == [[0, 1], [1, 0]]
+    assert data.edge_length.tolist() == [0, 0]
     assert data.node_id == ["70", "80"]
     assert data.pos.tolist() == [[-118.2, 34.04], [-118.1, 34.0]]
 
@@ -89,7 +89,7 @@ def test_other_names(tmp_path):
 def test_without_readings(tmp_path):
     (write(tmp_path) / "PeMSD7_V_228.csv").unlink()
     dataset = PemsD7M(tmp_path, readings=False)
-    assert dataset[0].num_edges == 4
+    assert dataset[0].num_edges == 2
     with pytest.raises(AttributeError, match="PemsD7M was made with readings=False"):
         _ = dataset.series
     message = r"got no PeMSD7_V_228.csv \(or V_228.csv\) in .*STGCN_IJCAI-18.*download=True"
@@ -133,9 +133,8 @@ def test_download(tmp_path, monkeypatch):
 def test_real_graph():
     data = PemsD7M(real_root(), readings=False)[0]
     assert data.num_nodes == 228
-    assert data.edge_index.shape == (2, 228 * 228)
-    between = data.edge_index[0] != data.edge_index[1]
-    assert int((data.edge_length[between] == 0).sum()) == 34
+    assert data.edge_index.shape == (2, 228 * 227)
+    assert int((data.edge_length == 0).sum()) == 34
     assert data.node_id[0] == "716939"
     weighted = GaussianKernel(formula="stgcn")(data)
     assert weighted.num_edges == 1664

@@ -261,9 +261,9 @@ def test_refuses_numbers_of_neighbors(numbers):
 
 def test_refuses_bad_arguments():
     data = random_graph()
-    with pytest.raises(TypeError, match="num_neighbors: expected an int, got 2.5"):
+    with pytest.raises(TypeError, match=r"num_neighbors: expected an int, got 2\.5"):
         NeighborSampler(data, [2.5])
-    with pytest.raises(ValueError, match="method: expected one of .*got 'best'"):
+    with pytest.raises(ValueError, match=r"method: expected one of .*got 'best'"):
         NeighborSampler(data, [2], "best")
     sampler = NeighborSampler(data, [2])
     with pytest.raises(ValueError, match=r"index.node: expected every seed node once, got 4 2"):

@@ -32,8 +32,10 @@ def roads(num_nodes=NODES, seed=0) -> Data:
     """A ring with chords: directed, of varying in-degrees, without parallel roads."""
     generator = torch.Generator().manual_seed(seed)
     ring = torch.arange(num_nodes)
-    tail, reach = (torch.randint(*ends, (num_nodes,), generator=generator) for ends in
-                   ((0, num_nodes), (-3, 4)))
+    tail, reach = (
+        torch.randint(*ends, (num_nodes,), generator=generator)
+        for ends in ((0, num_nodes), (-3, 4))
+    )
     edge_index = torch.stack([torch.cat([ring, tail]), torch.cat([ring + 1, tail + reach])])
     edge_index = edge_index % num_nodes
     edge_index = edge_index[:, edge_index[0] != edge_index[1]].unique(dim=1)
@@ -155,14 +157,12 @@ def test_full_neighborhood_gives_the_full_graph_output(kernel, importance):
     assert model.num_hops == (4 if kernel == "cheb" else 2)
     if importance:
         torch.nn.init.uniform_(model.edge_importance.weight, 0.5, 1.5)
-    sampled = loader(
-        data, series, num_neighbors=[-1] * model.num_hops, batch_size=3, num_windows=2
-    )
+    sampled = loader(data, series, num_neighbors=[-1] * model.num_hops, batch_size=3, num_windows=2)
     whole = WindowLoader(series, 12, 3)
     smallest = NODES
     for batch in sampled:
         smallest = min(smallest, batch.num_nodes)
-        windows = whole.dataset.__getitems__(np.searchsorted(whole.starts, batch.start.numpy()).tolist())
+        windows = whole.dataset.windows(batch.start)  # part=None: window 0 starts in row 0
         seeds = batch.n_id[: batch.batch_size]
         full = model(windows.x, data.edge_index, data.get("edge_type"), data.edge_weight, data.e_id)
         out = call(model, batch)[: batch.batch_size]
@@ -183,9 +183,7 @@ def test_one_hop_too_few_is_another_output():
     torch.manual_seed(0)
     data, series = graph_for("partition"), series_of()
     model = TrafficSTGCN(2, 2, horizon=3, kernel="partition", num_partitions=3).double()
-    batches = [
-        next(iter(loader(data, series, num_neighbors=[-1] * hops))) for hops in (1, 2, 3)
-    ]
+    batches = [next(iter(loader(data, series, num_neighbors=[-1] * hops))) for hops in (1, 2, 3)]
     one, two, three = (call(model, batch)[:6] for batch in batches)
     assert (one - two).abs().max() > 1e-6
     torch.testing.assert_close(two, three, rtol=1e-12, atol=1e-12)
@@ -275,7 +273,7 @@ def test_refuses_input_nodes(nodes):
 
 
 def test_refuses_what_belongs_to_the_plan():
-    with pytest.raises(ValueError, match="`sampler` is not taken.*got list"):
+    with pytest.raises(ValueError, match=r"`sampler` is not taken.*got list"):
         loader(sampler=[1])
     with pytest.raises(NotImplementedError, match="iterate over it"):
         loader()([1])

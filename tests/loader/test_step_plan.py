@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -43,7 +45,7 @@ def test_all_pairs_shuffled():
     assert len(steps) == 12
     first, second = as_lists(steps), as_lists(steps)
     for epoch in (first, second):
-        pairs = {(node, window) for nodes, windows, _ in epoch for node in nodes for window in windows}
+        pairs = {pair for nodes, windows, _ in epoch for pair in product(nodes, windows)}
         assert len(pairs) == 70
         assert sum(len(nodes) * len(windows) for nodes, windows, _ in epoch) == 70
     assert first != second

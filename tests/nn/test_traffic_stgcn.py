@@ -159,3 +159,26 @@ def test_bad_history():
 def test_block_alignment_name():
     with pytest.raises(ValueError, match="align: expected 'before' or 'beside', got 'after'"):
         TrafficBlock(1, (2, 2, 2), ChebConv(2, 2, 1), align="after")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "K", "hops"),
+    [("cheb", 3, 4), ("cheb", 1, 0), ("first_order", 3, 2), ("partition", 3, 2)],
+)
+def test_num_hops_is_how_far_the_output_reaches(kernel, K, hops):
+    torch.manual_seed(0)
+    model = TrafficSTGCN(1, 1, kernel=kernel, K=K, **SMALL).double()
+    assert model.num_hops == hops
+    x = torch.randn(9, 12, 1, dtype=torch.float64, requires_grad=True)
+    path = torch.stack([torch.arange(8), torch.arange(1, 9)])  # 0 -> 1 -> ... -> 8
+    model(x, path)[8].sum().backward()
+    reached = x.grad.abs().sum(dim=(1, 2)).nonzero().flatten().tolist()
+    assert min(reached) == 8 - hops
+    assert max(reached) == 8
+
+
+def test_num_hops_is_not_guessed():
+    with pytest.raises(ValueError, match=r"num_hops: known for .*got a conv"):
+        _ = TrafficSTGCN(1, 1, conv=lambda i, o: PerStep(GATConv(i, o))).num_hops
+    with pytest.raises(ValueError, match=r"num_hops: known for .*got norm='node'"):
+        _ = TrafficSTGCN(1, 1, norm="node", num_nodes=7).num_hops

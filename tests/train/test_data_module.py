@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch_geometric.transforms import BaseTransform
+from torch_geometric.transforms import BaseTransform, ToUndirected
 
 from tests.train.tiny import HISTORY, HORIZON, STEPS, tiny_data
 from tgst.data import day_of_week
 from tgst.datasets import LosLoop
 from tgst.train import ForecastData, data_module
+from tgst.transforms import DistancePartition
 
 
 def ready(root, **kwargs):
@@ -93,6 +94,11 @@ def test_transforms_are_applied_in_order(root):
     torch.testing.assert_close(changed, (plain * 2 + 1) * 3)
 
 
+def test_a_transform_that_loses_the_labels_is_refused(root):
+    with pytest.raises(ValueError, match="ToUndirected"):
+        ready(root, transform=[DistancePartition(), ToUndirected()])
+
+
 def test_simulated_traffic_with_a_chosen_channel():
     data = ForecastData(dataset_args={"days": 1}, target_channels=["flow"], batch_size=2)
     data.setup()
@@ -121,13 +127,13 @@ def test_setup_reads_once(root):
 def test_the_day_of_the_week_joins_where_the_training_rows_cover_it():
     week = ForecastData(dataset_args={"days": 12}, time_of_day=True, day_of_week="auto")
     week.setup()
-    assert week.covariates == {"time_of_day": 2, "day_of_week": 7}
+    assert week.covariate_channels == {"time_of_day": 2, "day_of_week": 7, "covariates": 0}
     batch = next(iter(week.test_dataloader()))
     moments = week.series.timestamps[int(batch.start[0]) + np.arange(24)]
     torch.testing.assert_close(batch.covariates[0, 0, :, 2:], torch.tensor(day_of_week(moments)))
     short = ForecastData(dataset_args={"days": 2}, time_of_day=True, day_of_week="auto")
     short.setup()
-    assert short.covariates == {"time_of_day": 2, "day_of_week": 0}
+    assert short.covariate_channels == {"time_of_day": 2, "day_of_week": 0, "covariates": 0}
     assert next(iter(short.test_dataloader())).covariates.size(-1) == 2
     short.day_of_week = True
     with pytest.raises(ValueError, match=r"day_of_week.*every weekday"):

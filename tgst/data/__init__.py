@@ -12,7 +12,13 @@ from tgst.data.cleaning import (
     StepRecord,
 )
 from tgst.data.gap import Gap, gaps
-from tgst.data.readers import read_table
+from tgst.data.readers import (
+    read_adjacency,
+    read_distances,
+    read_graphml,
+    read_table,
+    read_tntp,
+)
 from tgst.data.scaler import StandardScaler
 from tgst.data.series import Series
 from tgst.data.windows import split_rows, split_windows, window_starts
@@ -30,7 +36,11 @@ __all__ = [
     "covers_week",
     "day_of_week",
     "gaps",
+    "read_adjacency",
+    "read_distances",
+    "read_graphml",
     "read_table",
+    "read_tntp",
     "split_rows",
     "split_windows",
     "time_of_day",

@@ -10,6 +10,7 @@ import torch
 from torch_geometric.data import Data, InMemoryDataset
 
 from tgst.data import Series
+from tgst.datasets.distance_matrix import read_distance_matrix
 from tgst.datasets.download import RemoteFile, local_files
 from tgst.datasets.sensor_locations import read_sensor_ids
 
@@ -127,7 +128,7 @@ def _read_weights(path: Path, node_id: list[str]) -> Data:
 
 
 def _read_lengths(path: Path, node_id: list[str]) -> Data:
-    r"""The graph of the distances in a square file with a header; 0 means no path."""
+    r"""The graph of the distances in a square file; 0 means no path."""
     if not path.is_file():
         raise FileNotFoundError(
             f"`distances` must be the file W_metrla.csv, got {path}; it is in the folder METRLA of "
@@ -139,17 +140,7 @@ def _read_lengths(path: Path, node_id: list[str]) -> Data:
             f"{id_path} must name the sensors of los_speed.csv in the same order: the rows of "
             f"{path.name} are others"
         )
-    _check_text(path)
-    length = _read_table(path, len(node_id), skip=1)
-    _check_adjacency(path, length, skip=1)
-    source, target = (torch.from_numpy(index) for index in length.nonzero())
-    return Data(
-        edge_index=torch.stack([source, target]),
-        edge_length=torch.from_numpy(length[source, target]),
-        e_id=torch.arange(len(source)),
-        node_id=node_id,
-        num_nodes=len(node_id),
-    )
+    return read_distance_matrix(path, node_id, zero="no_path")
 
 
 def _check_text(path: Path) -> None:
@@ -236,16 +227,16 @@ def _check_complete(path: Path, speed: np.ndarray) -> None:
         )
 
 
-def _check_adjacency(path: Path, adjacency: np.ndarray, skip: int = 0) -> None:
+def _check_adjacency(path: Path, adjacency: np.ndarray) -> None:
     rows, columns = adjacency.shape
     if rows != columns:
         raise ValueError(
             f"{path} must have {columns} lines, one per sensor in the header of los_speed.csv, "
-            f"got {rows}; is the file cut off after line {rows + skip}?"
+            f"got {rows}; is the file cut off after line {rows}?"
         )
     if (adjacency < 0).any():
         row, column = np.argwhere(adjacency < 0)[0]
         raise ValueError(
-            f"{path} line {row + 1 + skip}, column {column + 1} must not be negative, "
+            f"{path} line {row + 1}, column {column + 1} must not be negative, "
             f"got {adjacency[row, column]}"
         )

@@ -8,7 +8,9 @@ from typing import Literal
 
 from torch_geometric.data import Data
 
-from tgst.data import Series, read_distances, read_table
+from tgst.data import Series, read_table
+from tgst.data.readers.distances import read_distances
+from tgst.datasets.distance_matrix import read_distance_matrix
 from tgst.datasets.download import RemoteFile
 from tgst.datasets.sensor_locations import order_of, read_locations, read_sensor_ids
 from tgst.datasets.sensor_network import SensorNetwork
@@ -97,14 +99,19 @@ class MetrLA(SensorNetwork):
     ) -> None:
         if graph not in GRAPHS:
             raise ValueError(f"`graph` must be one of {sorted(GRAPHS)}, got {graph!r}")
-        self._zero: Literal["no_path", "distance"] = "no_path" if graph == "matrix" else "distance"
+        self._graph = graph
         files = [GRAPHS[graph], *SENSORS]
         super().__init__(root, READINGS if readings else None, files, SOURCE, transform, download)
 
     def _read_graph(self, paths: list[Path]) -> Data:
         length_path, id_path, location_path = paths
         node_id = read_sensor_ids(id_path)
-        data = read_distances(length_path, node_id=node_id, zero=self._zero, unit="m")
+        if self._graph == "matrix":
+            data = read_distance_matrix(length_path, node_id, zero="no_path")
+        else:
+            data = read_distances(
+                length_path, node_id=node_id, zero="distance", unit="m", form="list"
+            )
         located, pos = read_locations(location_path, ("sensor_id", "latitude", "longitude"))
         data.pos = pos[order_of(node_id, located, location_path)]
         return data

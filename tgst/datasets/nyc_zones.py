@@ -13,6 +13,7 @@ import torch
 from torch_geometric.data import Data, InMemoryDataset
 
 from tgst.data import Series
+from tgst.data.readers.adjacency import read_adjacency
 from tgst.datasets.download import RemoteFile, local_files
 
 FIRST_HOUR = np.datetime64("2019-01-01T00:00:00", "s")
@@ -123,24 +124,17 @@ def _read_zones(path: Path) -> tuple[list[str], list[str]]:
 
 
 def _read_graph(path: Path, num_nodes: int) -> Data:
-    try:
-        adjacency = np.loadtxt(path, np.float32, delimiter=",", skiprows=1, ndmin=2, comments=None)
-    except ValueError as error:
-        raise ValueError(f"{path} must hold lines of {num_nodes} numbers: {error}") from error
-    if adjacency.shape != (num_nodes, num_nodes):
+    graph = read_adjacency(path, rows="target")
+    if graph.num_nodes != num_nodes:
         raise ValueError(
-            f"{path} must hold {num_nodes} x {num_nodes} entries below its header line, one row "
-            f"and column per zone of manhattan_zones.csv, got {adjacency.shape}"
+            f"{path} must hold {num_nodes} x {num_nodes} entries, one row and column per zone of "
+            f"manhattan_zones.csv, got {graph.num_nodes} x {graph.num_nodes}"
         )
-    if not np.isin(adjacency, (0, 1)).all():
-        raise ValueError(f"{path} must hold zeros and ones, got {np.unique(adjacency)[:5]} ...")
-    target, source = (torch.from_numpy(index) for index in adjacency.nonzero())
-    return Data(
-        edge_index=torch.stack([source, target]),
-        edge_weight=torch.ones(len(source)),
-        e_id=torch.arange(len(source)),
-        num_nodes=num_nodes,
-    )
+    if (graph.edge_weight != 1).any():
+        raise ValueError(
+            f"{path} must hold zeros and ones, got {graph.edge_weight.unique()[:5].tolist()}"
+        )
+    return graph
 
 
 def _read_flow(path: Path, num_nodes: int) -> np.ndarray:

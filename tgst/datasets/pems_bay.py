@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch_geometric.data import Data
 
-from tgst.data import Series, read_distances, read_table
+from tgst.data import Series, read_table
+from tgst.data.readers.distances import read_distances
 from tgst.datasets.download import RemoteFile
 from tgst.datasets.sensor_locations import read_locations
 from tgst.datasets.sensor_network import SensorNetwork
@@ -88,7 +89,7 @@ class PemsBay(SensorNetwork):
     def _read_graph(self, paths: list[Path]) -> Data:
         length_path, location_path = paths
         node_id, pos = read_locations(location_path)
-        data = read_distances(length_path, node_id=node_id, zero="distance", unit="m")
+        data = read_distances(length_path, node_id=node_id, zero="distance", unit="m", form="list")
         data.pos = pos
         return data
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
-from tgst.data import Series, read_distances
+from tgst.data import Series
+from tgst.datasets.distance_matrix import read_distance_matrix
 from tgst.datasets.download import RemoteFile
 from tgst.datasets.sensor_locations import read_locations
 from tgst.datasets.sensor_network import SensorNetwork
@@ -42,9 +43,9 @@ class PemsD7M(SensorNetwork):
     speeds of 228 stations in District 7 of California on 44 weekdays of 2012, every 5 minutes,
     missing values filled by interpolation.
 
-    :obj:`dataset[0]` is the graph: an edge for every pair of stations, with the distance between
-    them. A distance of 0 between two stations is one (they stand at the same place) and becomes
-    an edge, too. It holds :obj:`edge_index`, :obj:`edge_length` in metres, :obj:`e_id`,
+    :obj:`dataset[0]` is the graph: an edge each way for every pair of stations, with the distance
+    between them. A distance of 0 between two stations is one (they stand at the same place) and
+    becomes an edge, too. It holds :obj:`edge_index`, :obj:`edge_length` in metres, :obj:`e_id`,
     :obj:`pos`, :obj:`node_id` (station ids, as text) and :obj:`num_nodes`. Lengths are no weights:
     :class:`tgst.transforms.GaussianKernel` with :obj:`formula="stgcn"` makes those, exactly the
     1,664 of the authors. :obj:`dataset.series` holds the readings.
@@ -67,8 +68,8 @@ class PemsD7M(SensorNetwork):
         download (bool, optional): Fetch missing files. (default: :obj:`False`)
 
     Shapes:
-        - **edge_index:** :math:`(2, 51984)`, row 0 the source; every station to itself, too
-        - **edge_length:** :math:`(51984)`, metres, float32
+        - **edge_index:** :math:`(2, 51756)`, row 0 the source, no self loops
+        - **edge_length:** :math:`(51756)`, metres, float32
         - **pos:** :math:`(228, 2)`, longitude and latitude in degrees, float64
         - **series.values:** :math:`(228, 12672, 1)`, channel ``speed`` in miles per hour, float32
 
@@ -91,7 +92,7 @@ class PemsD7M(SensorNetwork):
     def _read_graph(self, paths: list[Path]) -> Data:
         length_path, station_path = paths
         node_id, pos = read_locations(station_path, ("ID", "Latitude", "Longitude"))
-        data = read_distances(length_path, node_id=node_id, zero="distance", unit="m")
+        data = read_distance_matrix(length_path, node_id, zero="distance")
         data.pos = pos
         return data
 

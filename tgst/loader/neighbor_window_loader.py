@@ -177,7 +177,7 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         self.plan = StepPlan(*sizes, pairing, shuffle, kwargs.pop("drop_last", False), seed)
         if kwargs.get("generator") is None:  # DataLoader seeds its workers from it
             kwargs["generator"] = torch.Generator().manual_seed(seed)
-        super().__init__(data, sampler, seeds, plan=self.plan, **kwargs)
+        super().__init__(data, sampler, seeds, plan=self.plan, **kwargs)  # type: ignore[call-arg,misc]
 
     def set_epoch(self, epoch: int) -> None:
         r"""Choose order and samples of the next pass; without it, passes count up from 0."""
@@ -216,6 +216,14 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         r"""Not provided: a batch needs windows beside its nodes."""
         raise NotImplementedError(f"{type(self).__name__}: iterate over it, or call filter_fn")
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Spawned workers get a copy; torch cannot send its generators to them.
+        return {**self.__dict__, "generator": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__dict__["generator"] = torch.Generator().manual_seed(self.plan.seed)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.series!r}, {self.node_sampler!r}, steps={len(self)})"
 
@@ -242,9 +250,7 @@ def _seed_nodes(input_nodes: Any, num_nodes: int) -> Tensor:
         )
     outside = nodes[(nodes < 0) | (nodes >= num_nodes)]
     if len(outside):
-        raise ValueError(
-            f"`input_nodes` must be in 0..{num_nodes - 1}, got {int(outside[0])}"
-        )
+        raise ValueError(f"`input_nodes` must be in 0..{num_nodes - 1}, got {int(outside[0])}")
     if len(nodes.unique()) < len(nodes):
         raise ValueError("`input_nodes` must hold every node at most once, got repeated ones")
     return nodes.long()

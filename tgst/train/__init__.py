@@ -19,6 +19,7 @@ _HOME = {
     "LastValue": "baselines",
     "LinearAutoregression": "baselines",
     "RandomState": "random_state",
+    "SeasonalLag": "seasonal",
     "StaticGraph": "static_graph",
     "baseline_scores": "baselines",
     "score_table": "report",

@@ -71,7 +71,7 @@ def _check_nodes(model: torch.nn.Module, expected: int) -> None:
 def _check_channels(model: torch.nn.Module, data: Any, future_covariates: bool) -> None:
     moments = 1 + data.horizon if future_covariates else 1
     series = list(data.series.channels)
-    covariates = {name: moments * number for name, number in data.covariates.items()}
+    covariates = {name: moments * number for name, number in data.covariate_channels.items()}
     found = getattr(model, "in_channels", None)
     expected = len(series) + sum(covariates.values())
     if isinstance(found, int) and found != expected:

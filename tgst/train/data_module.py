@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
+from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform, Compose
 
 from tgst.data import Series, StandardScaler, covers_week, split_rows
 from tgst.datasets import LosLoop, NYCZones, SimulatedTraffic
 from tgst.loader import WindowLoader
+from tgst.train.known_values import read_known_values
+from tgst.transforms import check_edge_ids
 
 __all__ = ["ForecastData"]
 
@@ -48,6 +52,9 @@ class ForecastData(LightningDataModule):
         time_of_day: Add sine and cosine of the time of day to the inputs.
         day_of_week: Add the day of the week, one-hot, to the inputs. Training rows that lack a
             weekday are refused; ``"auto"`` leaves it out then.
+        covariates: File of further values that are known in advance, one column each, in
+            :attr:`root` or by its own path (:func:`tgst.data.read_table`); they join the inputs
+            after the calendar's.
         within_day: Leave out windows that cross midnight.
         target_channels: Names of the channels to predict; None predicts all.
         predict_part: The part that ``predict`` forecasts: ``"train"``, ``"val"`` or ``"test"``.
@@ -65,6 +72,7 @@ class ForecastData(LightningDataModule):
     graph: Data
     series: Series
     scaler: StandardScaler
+    known_values: Tensor | None = None
 
     def __init__(
         self,
@@ -79,6 +87,7 @@ class ForecastData(LightningDataModule):
         stride: int = 1,
         time_of_day: bool = False,
         day_of_week: bool | Literal["auto"] = False,
+        covariates: str | None = None,
         within_day: bool = False,
         target_channels: list[str] | None = None,
         predict_part: str = "test",
@@ -103,6 +112,7 @@ class ForecastData(LightningDataModule):
         self.stride = stride
         self.time_of_day = time_of_day
         self.day_of_week = day_of_week
+        self.covariates = covariates
         self.within_day = within_day
         self.target_channels = target_channels
         self.predict_part = predict_part
@@ -138,12 +148,16 @@ class ForecastData(LightningDataModule):
         return POSITION_UNITS.get(self.dataset)
 
     @property
-    def covariates(self) -> dict[str, int]:
-        r"""The covariates of the windows: number of channels by the argument that adds them."""
+    def covariate_channels(self) -> dict[str, int]:
+        r"""Number of covariates by the argument that adds them."""
         week = self.day_of_week
         if week == "auto":
             week = covers_week(self.series, self.train_rows)
-        return {"time_of_day": 2 if self.time_of_day else 0, "day_of_week": 7 if week else 0}
+        return {
+            "time_of_day": 2 if self.time_of_day else 0,
+            "day_of_week": 7 if week else 0,
+            "covariates": 0 if self.known_values is None else self.known_values.size(-1),
+        }
 
     @property
     def train_rows(self) -> range:
@@ -163,7 +177,12 @@ class ForecastData(LightningDataModule):
         series = dataset.series.aligned_to(graph.node_id)
         train = split_rows(series.num_steps, self.split)["train"]
         self.scaler = StandardScaler().fit(series, train.start, train.stop)
-        self.graph = self.transform(graph)
+        graph = self.transform(graph)
+        check_edge_ids(graph)  # a transform may have left labels or ids behind
+        if self.covariates is not None:
+            path = Path(self.dataset_args.get("root") or ".", self.covariates)
+            self.known_values = read_known_values(path, series)
+        self.graph = graph
         self.series = series
 
     def loader(self, part: str, **kwargs: Any) -> WindowLoader:
@@ -183,6 +202,7 @@ class ForecastData(LightningDataModule):
             target_channels=self.target_index,
             time_of_day=self.time_of_day,
             day_of_week=self.day_of_week,
+            covariates=self.known_values,
             within_day=self.within_day,
             seed=self.seed or 0,
             num_workers=self.num_workers,

@@ -10,8 +10,8 @@ from tgst.utils.layouts import (
     to_nctvm,
 )
 from tgst.utils.line_graph import line_graph
-from tgst.utils.to_networkx import to_networkx
 from tgst.utils.spacetime_graph import spacetime_graph
+from tgst.utils.to_networkx import to_networkx
 
 __all__ = [
     "from_bctn",

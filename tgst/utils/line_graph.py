@@ -13,7 +13,6 @@ from tgst.ops import Adjacency
 from tgst.utils.graph_parts import edge_attributes, node_names, sorted_edges
 
 STRAIGHT, LEFT, RIGHT, U_TURN = range(4)
-NUM_TURNS = 4
 
 _STRAIGHT_WITHIN = torch.pi / 4
 
@@ -34,8 +33,8 @@ def line_graph(data: Data, *, turns: bool | None = None, geographic: bool = Fals
     the first junction of a segment straight to its last one: :obj:`0` straight (45 degrees at most
     to either side), :obj:`1` left, :obj:`2` right, :obj:`3` U-turn (back to the junction one came
     from, whatever the angle). With :obj:`pos` on an axis to the east and one to the north, left is
-    left. :obj:`tgst.utils.line_graph` writes :obj:`num_partitions=4` labels. A segment without
-    extent (both ends in one place) goes straight on.
+    left. There are four labels (:obj:`num_partitions=4`), whichever occur. A turn from or into a
+    segment without extent (both ends in one place) is straight.
 
     Args:
         data (torch_geometric.data.Data): The road network.
@@ -121,7 +120,7 @@ def _labels(
     cross = before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0]
     # A negative zero would turn an angle of 180 degrees into one of -180.
     angle = torch.atan2(cross + 0.0, (before * after).sum(1))
-    bound = _STRAIGHT_WITHIN + 1e-9
+    bound = _STRAIGHT_WITHIN + 1e-6  # coordinates in single precision
     label = torch.full_like(arriving, STRAIGHT)
     label[angle > bound] = LEFT
     label[angle < -bound] = RIGHT

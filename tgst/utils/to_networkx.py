@@ -90,11 +90,11 @@ def _check_parallel(ends: list[tuple[int, int]], names: list[Any], multigraph: b
 def _node_columns(
     data: Data, num_nodes: int, node_attrs: Sequence[str] | None
 ) -> dict[str, Iterable[Any]]:
+    columns, stored = {}, data.to_dict()
     if node_attrs is None:
-        node_attrs = [name for name in ("x", "pos") if data[name] is not None]
-    columns = {}
+        node_attrs = [name for name in ("x", "pos") if stored.get(name) is not None]
     for name in [node_attrs] if isinstance(node_attrs, str) else node_attrs:
-        value = data[name] if name in data else None
+        value = stored.get(name)
         if not isinstance(value, Tensor) or value.dim() == 0 or value.size(0) != num_nodes:
             came = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise ValueError(

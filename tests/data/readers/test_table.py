@@ -21,9 +21,10 @@ def regular(periods: int = 4):
     return pd.date_range("2024-03-04", periods=periods, freq="5min")
 
 
-def test_order_of_the_graph(tmp_path):
+@pytest.mark.parametrize("node_id", [[5, 6, 7], ["5", "6", "7"], torch.tensor([5, 6, 7])])
+def test_order_of_the_graph(tmp_path, node_id):
     path = write(tmp_path, regular(), columns=(7, 5, 6))
-    series = read_table(path, graph=Data(node_id=[5, 6, 7], num_nodes=3))
+    series = read_table(path, graph=Data(node_id=node_id, num_nodes=3))
     assert series.node_id == ["5", "6", "7"]
     assert series.values[:, 0, 0].tolist() == [1, 2, 0]
 

@@ -155,6 +155,7 @@ def test_pickled_ids_are_not_read(tmp_path):
     ("name", "value", "attributes", "message"),
     [
         ("df", None, {"pandas_type": np.bytes_("series")}, "got the pandas layout 'series'"),
+        ("df/axis1", np.arange(0), {"kind": np.bytes_("datetime64")}, r"must have 0 rows and 3"),
         ("df", None, {"axis0_variety": np.bytes_("multi")}, "got several levels of columns"),
         ("df/axis1", None, {"kind": np.bytes_("string")}, "timestamps .* got kind 'string'"),
         (
@@ -185,3 +186,26 @@ def test_another_file(tmp_path):
     (tmp_path / "speed.h5").write_bytes(b"no HDF5")
     with pytest.raises(ValueError, match=r"speed\.h5 must be an HDF5 file"):
         read_table(tmp_path / "speed.h5")
+
+
+def test_frame_without_values(tmp_path):
+    path = write(tmp_path, TEXTS, [(TEXTS, READINGS)])
+    with h5py.File(path, "a") as opened:
+        del opened["df/block0_values"]
+    with pytest.raises(ValueError, match=r"got a frame without axes or values: axis0 \(3,\)"):
+        read_table(path)
+
+
+def test_file_that_was_damaged(tmp_path):
+    path = write(tmp_path, TEXTS, [])
+    with h5py.File(path, "a") as opened:
+        opened["df"].create_dataset("block0_values", data=READINGS, compression="gzip")
+        opened["df/block0_values"].attrs["transposed"] = 1
+        axis(opened["df"], "block0_items", TEXTS, "string")
+        opened["df"].attrs["nblocks"] = 1
+        place = opened["df/block0_values"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place : place + 8] = b"damaged!"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"speed\.h5 cannot be read \(.*is it cut off, or packed"):
+        read_table(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 
 from tgst.data.readers.moments import (
@@ -76,8 +77,8 @@ def read_table(
             (default: :obj:`None`)
         tz (str, optional): The timestamps are times of a local clock in this zone, for example
             :obj:`"America/Los_Angeles"`; the series is in UTC then, as it is if the file itself
-            names a zone. An hour that the clock repeats is told by the order of the rows.
-            (default: :obj:`None`)
+            names a zone. An hour that the clock repeats is told by the order of the rows. Time
+            of day, day of week and days of windows are those of UTC then. (default: :obj:`None`)
 
     Returns:
         Series: The readings, float32; of several channels, a reading is observed if no channel is
@@ -159,4 +160,5 @@ def _moments(
 def _graph_ids(graph: Data, path: Path) -> list[str]:
     if getattr(graph, "node_id", None) is None:
         raise ValueError(f"`graph` must have `node_id` to be matched with the columns of {path}")
-    return [str(name) for name in graph.node_id]
+    ids = graph.node_id.tolist() if isinstance(graph.node_id, Tensor) else graph.node_id
+    return [str(name) for name in ids]

@@ -1,0 +1,45 @@
+r"""Values that are known before the forecast is made, from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from tgst.data import Series, read_table
+
+__all__ = ["read_known_values"]
+
+
+def read_known_values(path: str | Path, series: Series) -> Tensor:
+    r"""Reads covariates of all nodes, such as holidays or a weather forecast, for the moments of a
+    series.
+
+    Args:
+        path: A table as :func:`tgst.data.read_table` reads it, with one column per covariate. It
+            may have more moments than the series.
+        series: The readings.
+
+    Shapes:
+        - **output**: :math:`(T, D)`
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the table is none, or lacks a moment of the series or a value at one.
+    """
+    table = read_table(path)
+    rows = np.minimum(table.timestamps.searchsorted(series.timestamps), table.num_steps - 1)
+    absent = table.timestamps[rows] != series.timestamps
+    if absent.any():
+        raise ValueError(
+            f"{path} must have a row for every moment of the readings, got none for "
+            f"{series.timestamps[absent][0]} and {int(absent.sum()) - 1} more"
+        )
+    if table.mask is not None and not table.mask[:, rows].all():
+        column, row = (int(index) for index in (~table.mask[:, rows]).nonzero()[0])
+        raise ValueError(
+            f"{path} must have a number for every moment of the readings, got none in the column "
+            f"{table.node_id[column]} at {series.timestamps[row]}"
+        )
+    return table.values[:, rows, 0].T.contiguous()
