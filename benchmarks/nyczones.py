@@ -69,7 +69,7 @@ def shift(mode: str, root: Path, runs: Path, seeds: Sequence[int]) -> dict[str, 
     train = split_rows(NYCZones(root, mode, year=2019).series.num_steps)["train"]
     models: dict[str, Any] = {
         "last value": LastValue(),
-        "historical mean": HistoricalMean(),
+        "historical mean of the weekday": HistoricalMean(by_weekday=True),
         "same hour last week": SeasonalLag(WEEK),
     }
     for baseline in models.values():
@@ -125,6 +125,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--runs", type=Path, default=Path("runs/nyczones_seeds"))
+    parser.add_argument("--fitted", action="store_true", help="test what RUNS holds already")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args(arguments_given)
     root, runs, seeds = arguments.root, arguments.runs, arguments.seeds

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+MINUTES = "fit_minutes.txt"
+
 
 def tgst(command: str, config: str, root: Path, runs: Path, *more: str) -> None:
     """Run one command of the command line; it raises if the command fails."""
@@ -24,17 +26,26 @@ def newest(pattern: str, folder: Path) -> Path:
 
 
 def fit(config: str, seed: int, root: Path, folder: Path, *more: str) -> float:
-    """Fit with one seed and return the minutes it took."""
+    """Fit with one seed and return the minutes it took, which stay beside the run."""
     start = time.perf_counter()
     seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
     tgst("fit", config, root, folder, *seeds, *more)
-    return (time.perf_counter() - start) / 60
+    minutes = (time.perf_counter() - start) / 60
+    (folder / MINUTES).write_text(f"{minutes}\n")
+    return minutes
 
 
-def one_seed(config: str, seed: int, root: Path, runs: Path, *more: str) -> dict[str, Any]:
-    """Fit, test the best epoch by validation, and return minutes and scores."""
+def one_seed(
+    config: str, seed: int, root: Path, runs: Path, *more: str, fitted: bool = False
+) -> dict[str, Any]:
+    """Fit, unless that was done before, test the best epoch by validation, and return minutes and
+    scores.
+    """
     folder = runs / f"seed_{seed}"
-    minutes = fit(config, seed, root, folder, *more)
+    if fitted:
+        minutes = float((folder / MINUTES).read_text())
+    else:
+        minutes = fit(config, seed, root, folder, *more)
     tgst("test", config, root, folder, *more)
     scores = newest(f"{config}/version_*/scores.json", folder)
     return {"seed": seed, "fit_minutes": minutes, **json.loads(scores.read_text())}

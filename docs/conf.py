@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import tgst
+
+sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper
 
 project = "tgst"
 author = "The tgst developers"
@@ -17,9 +21,10 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "pictures", "tutorials_built"]
+exclude_patterns = ["_build", "_templates", "pictures", "tutorials"]
 html_theme = "furo"
 html_title = f"tgst {release}"
 html_show_sphinx = False
@@ -34,6 +39,23 @@ autodoc_typehints = "none"  # types and shapes are in the docstrings
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Shapes", "Convention"]
+
+# Every tutorial is run, and one that fails fails the build. One that has not changed since the last
+# build is not run again: remove tutorials_built to have all of them run.
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "tutorials_built",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": ("matplotlib", "figure_scraper.scrape"),
+    "capture_repr": (),  # what a page shows is printed or drawn
+    "abort_on_example_error": False,
+    "only_warn_on_example_error": False,
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 0,
+}
 
 
 def skip_tuple_fields(

@@ -207,6 +207,17 @@ def test_order_and_samples_follow_from_seed_and_epoch():
     assert all(same(a, b) for a, b in zip(still, still, strict=True))
 
 
+@pytest.mark.slow
+def test_spawned_persistent_workers_give_the_same_batches():
+    options = {"part": "train", "num_windows": 2}
+    plain = loader(**options)
+    spawned = loader(
+        num_workers=1, multiprocessing_context="spawn", persistent_workers=True, **options
+    )
+    for _ in range(2):
+        assert all(same(a, b) for a, b in zip(spawned, plain, strict=True))
+
+
 def test_all_pairs_for_evaluation():
     batches = loader(
         pairing="all", part="test", split=(0.4, 0.3, 0.3), num_windows=4, stride=3,

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -124,6 +125,21 @@ def test_historical_mean(gap_at):
                 actual = prediction[node, window, step].numpy()
                 np.testing.assert_allclose(actual, expected, rtol=1e-6)
     assert fallbacks > 0
+
+
+def test_historical_mean_of_the_weekday():
+    r"""Against a table of pandas: weekday and hour of each row."""
+    hours = 21 * 24
+    values = torch.randn(2, hours, 1, generator=torch.Generator().manual_seed(0))
+    series = Series(values, clock(hours, minutes=60))
+    stop, batch = 15 * 24, all_windows(series)
+    moments = pd.DatetimeIndex(series.timestamps)
+    keys = [moments[:stop].weekday, moments[:stop].hour]
+    table = pd.DataFrame(values[:, :stop, 0].T.numpy()).groupby(keys).mean()
+    prediction = HistoricalMean(by_weekday=True).fit(series, stop).predict(batch)
+    target = moments[batch.start.numpy() + HISTORY]
+    expected = np.stack([table.loc[(m.weekday(), m.hour)] for m in target], axis=1)
+    np.testing.assert_allclose(prediction[:, :, 0, 0].numpy(), expected, rtol=1e-5)
 
 
 def test_historical_mean_in_blocks_of_nodes(monkeypatch):

@@ -3,6 +3,7 @@ r"""Datasets: a graph (:obj:`dataset[0]`) and the readings on its nodes (:obj:`d
 from __future__ import annotations
 
 from tgst.datasets.cell_transmission import CellTransmission
+from tgst.datasets.from_files import FromFiles
 from tgst.datasets.los_loop import LosLoop
 from tgst.datasets.metr_la import MetrLA
 from tgst.datasets.nyc_zones import NYCZones
@@ -12,6 +13,7 @@ from tgst.datasets.simulated_traffic import SimulatedTraffic, default_network
 
 __all__ = [
     "CellTransmission",
+    "FromFiles",
     "LosLoop",
     "MetrLA",
     "NYCZones",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch_geometric.data import Data
 
-from tgst.data.readers.distances import read_distances
+from tgst.data import read_distances
 
 
 def read_distance_matrix(

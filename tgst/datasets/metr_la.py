@@ -8,8 +8,7 @@ from typing import Literal
 
 from torch_geometric.data import Data
 
-from tgst.data import Series, read_table
-from tgst.data.readers.distances import read_distances
+from tgst.data import Series, read_distances, read_table
 from tgst.datasets.distance_matrix import read_distance_matrix
 from tgst.datasets.download import RemoteFile
 from tgst.datasets.sensor_locations import order_of, read_locations, read_sensor_ids

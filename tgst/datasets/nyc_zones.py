@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data, InMemoryDataset
 
-from tgst.data import Series
-from tgst.data.readers.adjacency import read_adjacency
+from tgst.data import Series, read_adjacency
 from tgst.datasets.download import RemoteFile, local_files
 
 FIRST_HOUR = np.datetime64("2019-01-01T00:00:00", "s")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from torch_geometric.data import Data
 
-from tgst.data import Series, read_table
-from tgst.data.readers.distances import read_distances
+from tgst.data import Series, read_distances, read_table
 from tgst.datasets.download import RemoteFile
 from tgst.datasets.sensor_locations import read_locations
 from tgst.datasets.sensor_network import SensorNetwork

@@ -136,11 +136,11 @@ class NeighborSampler(BaseSampler):
                 hop = self._hop(frontier, number, generator)
                 source = self._source[hop.place]
                 met = source[self._local[source] < 0].unique()
+                nodes.append(met)
                 self._local[met] = torch.arange(count, count + len(met))
                 edges.append(hop)
                 row.append(self._local[source])
                 col.append(hop.row + (count - len(frontier)))
-                nodes.append(met)
                 frontier, count = met, count + len(met)
         finally:
             self._local[torch.cat(nodes)] = -1

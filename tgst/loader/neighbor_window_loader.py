@@ -243,7 +243,7 @@ def _seed_nodes(input_nodes: Any, num_nodes: int) -> Tensor:
     nodes = torch.as_tensor(input_nodes).cpu()
     if nodes.dtype == torch.bool and nodes.shape == (num_nodes,):
         nodes = nodes.nonzero().flatten()
-    if nodes.dtype in (torch.bool, torch.float32, torch.float64) or nodes.dim() != 1:
+    if nodes.dtype == torch.bool or nodes.is_floating_point() or nodes.dim() != 1:
         raise ValueError(
             f"`input_nodes` must hold node numbers or a bool for each of the {num_nodes} nodes, "
             f"got {nodes.dtype} of shape {list(nodes.shape)}"

@@ -67,8 +67,8 @@ class LastValue:
             ValueError: If the rows or channels are outside of the series, or no training row
                 holds an observed reading.
         """
-        self.channels = _checked_channels(series, target_channels)
-        self.node_mean = _node_means(series, stop_row)
+        self.channels = checked_channels(series, target_channels)
+        self.node_mean = node_means(series, stop_row)
         return self
 
     def predict(self, batch: WindowBatch) -> Tensor:
@@ -86,16 +86,23 @@ class LastValue:
 
 
 class HistoricalMean:
-    r"""Forecasts the mean of each node's training readings at that time of day.
+    r"""Forecasts the mean of each node's training readings at that time of day, or of the week.
 
     .. math::
         \hat{y}_{i, t} = \frac{\sum_{s < S} m_{is} \, [d(s) = d(t)] \, x_{is}}
                               {\sum_{s < S} m_{is} \, [d(s) = d(t)]}
 
-    with :math:`d` the time of day in steps of the series and :math:`S` the row after the training
-    rows. A time of day that was never observed at a node gets the node's mean, and a node that
-    was never observed the mean of all nodes.
+    with :math:`d` the time of day, or of the week, in steps of the series and :math:`S` the row
+    after the training rows. A time that was never observed at a node gets the node's mean, and a
+    node that was never observed the mean of all nodes.
+
+    Args:
+        by_weekday (bool, optional): Every day of the week has a mean of its own.
+            (default: :obj:`False`)
     """
+
+    def __init__(self, by_weekday: bool = False) -> None:
+        self.by_weekday = by_weekday
 
     def fit(
         self, series: Series, stop_row: int, target_channels: Sequence[int] | None = None
@@ -112,9 +119,9 @@ class HistoricalMean:
             ValueError: If the rows or channels are outside of the series, or no training row
                 holds an observed reading.
         """
-        channels = _checked_channels(series, target_channels)
-        node_mean = _node_means(series, stop_row)[:, channels]
-        self.slot = _time_slots(series)
+        channels = checked_channels(series, target_channels)
+        node_mean = node_means(series, stop_row)[:, channels]
+        self.slot = _time_slots(series, 7 if self.by_weekday else 1)
         num_slots = int(self.slot.max()) + 1
         tables = []
         for nodes, values, observed in _blocks(series, stop_row):
@@ -194,8 +201,8 @@ class LinearAutoregression:
             ValueError: If the rows or channels are outside of the series, no training row holds
                 an observed reading, or the training rows are fewer than a window's.
         """
-        self.channels = _checked_channels(series, target_channels)
-        self.node_mean = _node_means(series, stop_row)
+        self.channels = checked_channels(series, target_channels)
+        self.node_mean = node_means(series, stop_row)
         self.scaler = StandardScaler().fit(series, stop=stop_row)
         width = self.history * series.num_channels + 1
         gram = torch.zeros(self.horizon, width, width, dtype=torch.float64)
@@ -299,8 +306,16 @@ def baseline_scores(
     }
 
 
-def _checked_channels(series: Series, channels: Sequence[int] | None) -> list[int]:
-    r"""Channels to forecast, all if none are given."""
+def checked_channels(series: Series, channels: Sequence[int] | None) -> list[int]:
+    r"""Channels to forecast, all if none are given.
+
+    Args:
+        series (Series): The readings.
+        channels (Sequence[int], optional): Their indices.
+
+    Raises:
+        ValueError: If there is none, or one is outside of the series.
+    """
     if channels is None:
         return list(range(series.num_channels))
     channels = list(channels)
@@ -331,9 +346,17 @@ def _blocks(series: Series, stop_row: int) -> Iterator[tuple[slice, Tensor, Tens
         yield nodes, values, observed
 
 
-def _node_means(series: Series, stop_row: int) -> Tensor:
+def node_means(series: Series, stop_row: int) -> Tensor:
     r"""Mean of each node's observed training readings :math:`(N, C)`, double; the mean of all
     nodes where a node has none.
+
+    Args:
+        series (Series): The readings.
+        stop_row (int): Row after the last training row.
+
+    Raises:
+        ValueError: If the row is outside of the series, or no training row holds an observed
+            reading.
     """
     totals, counts = [], []
     for _, values, observed in _blocks(series, stop_row):
@@ -348,8 +371,8 @@ def _node_means(series: Series, stop_row: int) -> Tensor:
     return torch.where(count > 0, total / count, total.sum(dim=0) / count.sum())
 
 
-def _time_slots(series: Series) -> Tensor:
-    r"""Time of day of each row, counted in steps of the series."""
+def _time_slots(series: Series, days: int) -> Tensor:
+    r"""Time of each row in a cycle of 1 or 7 days, counted in steps of the series."""
     step = int(series.step / np.timedelta64(1, "s"))
-    seconds = series.timestamps.astype("datetime64[s]").astype(np.int64) % SECONDS_PER_DAY
+    seconds = series.timestamps.astype("datetime64[s]").astype(np.int64) % (days * SECONDS_PER_DAY)
     return torch.from_numpy(seconds // step)

@@ -13,7 +13,15 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform, Compose
 
 from tgst.data import Series, StandardScaler, covers_week, split_rows
-from tgst.datasets import LosLoop, NYCZones, SimulatedTraffic
+from tgst.datasets import (
+    FromFiles,
+    LosLoop,
+    MetrLA,
+    NYCZones,
+    PemsBay,
+    PemsD7M,
+    SimulatedTraffic,
+)
 from tgst.loader import WindowLoader
 from tgst.train.known_values import read_known_values
 from tgst.transforms import check_edge_ids
@@ -21,13 +29,20 @@ from tgst.transforms import check_edge_ids
 __all__ = ["ForecastData"]
 
 DATASETS: dict[str, Any] = {
+    "files": FromFiles,
     "losloop": LosLoop,
+    "metrla": MetrLA,
     "nyczones": NYCZones,
+    "pemsbay": PemsBay,
+    "pemsd7m": PemsD7M,
     "simulated": SimulatedTraffic,
 }
 UNITS: dict[str, dict[str, str]] = {
     "losloop": {"speed": "mph"},
+    "metrla": {"speed": "mph"},
     "nyczones": {"inflow": "trips/h", "outflow": "trips/h"},
+    "pemsbay": {"speed": "mph"},
+    "pemsd7m": {"speed": "mph"},
     "simulated": {"speed": "km/h", "flow": "veh/h"},
 }
 POSITION_UNITS = {"simulated": "m"}
@@ -40,7 +55,9 @@ class ForecastData(LightningDataModule):
     rows only.
 
     Args:
-        dataset: ``"losloop"``, ``"nyczones"`` or ``"simulated"``.
+        dataset: ``"losloop"``, ``"metrla"``, ``"nyczones"``, ``"pemsbay"``, ``"pemsd7m"``,
+            ``"simulated"``, or ``"files"`` for files of one's own
+            (:class:`tgst.datasets.FromFiles`).
         root: Folder of the data set, for those that are read from disk.
         dataset_args: Further arguments of the data set, for example ``{"days": 7}``.
         transform: PyG transforms of the graph, applied in this order.
@@ -139,6 +156,8 @@ class ForecastData(LightningDataModule):
     @property
     def unit(self) -> str:
         r"""Unit of the predicted channels, or of none if they differ."""
+        if self.dataset not in UNITS:
+            return self._unit
         units = {UNITS[self.dataset][name] for name in self.target_names}
         return units.pop() if len(units) == 1 else "mixed units"
 
@@ -174,6 +193,7 @@ class ForecastData(LightningDataModule):
             return
         dataset = DATASETS[self.dataset](**self.dataset_args)
         graph = dataset[0]
+        self._unit = getattr(dataset, "unit", "")
         series = dataset.series.aligned_to(graph.node_id)
         train = split_rows(series.num_steps, self.split)["train"]
         self.scaler = StandardScaler().fit(series, train.start, train.stop)

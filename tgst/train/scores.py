@@ -39,8 +39,8 @@ def model_and_baseline_scores(
     Returns:
         For each model ``"mae"``, ``"rmse"`` and ``"mape"``, a tensor :math:`(H)` each; the task's
         model comes first. The readings of a week before are a baseline where the training rows
-        are that long. All are scored on the same windows, also after a test with
-        ``limit_test_batches``.
+        are that long, the mean of each weekday where they hold two weeks. All are scored on the
+        same windows, also after a test with ``limit_test_batches``.
 
     Raises:
         ValueError: If the task was not tested.
@@ -52,8 +52,11 @@ def model_and_baseline_scores(
         "historical mean": HistoricalMean(),
         "linear autoregression": LinearAutoregression(data.history, data.horizon),
     }
-    if data.series.timestamps[data.train_rows[-1]] - data.series.timestamps[0] >= WEEK:
+    weeks = (data.series.timestamps[data.train_rows[-1]] - data.series.timestamps[0]) / WEEK
+    if weeks >= 1:
         baselines["same time last week"] = SeasonalLag(WEEK)
+    if weeks >= 2:
+        baselines["historical mean of the weekday"] = HistoricalMean(by_weekday=True)
     for baseline in baselines.values():
         baseline.fit(data.series, data.train_rows.stop, data.target_index)
     name = type(task.model).__name__

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tgst.data import Series
 from tgst.loader import WindowBatch
-from tgst.train import baselines
+from tgst.train.baselines import checked_channels, node_means
 
 WEEK = np.timedelta64(7, "D")
 
@@ -55,8 +55,8 @@ class SeasonalLag:
             ValueError: If the rows or channels are outside of the series, or no training row
                 holds an observed reading.
         """
-        self.channels = baselines._checked_channels(series, target_channels)
-        self.node_mean = baselines._node_means(series, stop_row)[:, self.channels]
+        self.channels = checked_channels(series, target_channels)
+        self.node_mean = node_means(series, stop_row)[:, self.channels]
         self.series = series
         return self
 

@@ -40,8 +40,8 @@ def read_adjacency(
         node_id (sequence, optional): Names of the nodes. (default: those of the header, or
             :obj:`"0"`, :obj:`"1"`, ...)
         header (str or bool, optional): Whether the first line of text names the columns;
-            :obj:`"auto"`: if it stands above as many lines as there are columns, or has cells that
-            are no numbers. (default: :obj:`"auto"`)
+            :obj:`"auto"`: if it stands above as many lines as there are columns, or has no cell
+            that is a number. (default: :obj:`"auto"`)
         rows (str, optional): Whether rows are the :obj:`"source"` or the :obj:`"target"` of edges.
             (default: :obj:`"source"`)
 

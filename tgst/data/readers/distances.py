@@ -131,7 +131,8 @@ def _read_list(
             f"{path} line {lines[0].number}: expected 3 cells (from, to, distance), got "
             f"{len(lines[0].cells)}"
         )
-    headed = not is_number(lines[0].cells[2]) if header == "auto" else header
+    named = not any(is_number(cell) for cell in lines[0].cells)
+    headed = named if header == "auto" else header
     rows = lines[1:] if headed else lines
     cells = [Line(row.number, row.cells[2:]) for row in rows]
     distance = _list_distances(path, cells)

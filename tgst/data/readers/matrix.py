@@ -64,7 +64,7 @@ def graph_of_entries(
 
 def _has_header(lines: list[Line]) -> bool:
     first, size = lines[0].cells, len(lines[0].cells)
-    if len(lines) == size + 1 or not all(is_number(cell) for cell in first):
+    if len(lines) == size + 1 or not any(is_number(cell) for cell in first):
         return True
     numbered = first == [str(node) for node in range(size)]
     if len(lines) != size or not numbered or size < 3:

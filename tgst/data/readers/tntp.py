@@ -99,17 +99,21 @@ def read_tntp(
     data.node_id = [str(name) for name in ids.tolist()]
     if pos is not None:
         data.pos = torch.from_numpy(pos)
-    for column, name in enumerate(links.columns[2:], start=2):
-        values = links.values[:, column]
-        if name == "length":
-            values = values * _metres(links, length_unit)
-        data[f"edge_link_{name}" if name in _TAKEN else f"edge_{name}"] = _as_tensor(values)
+    _add_columns(data, links, length_unit)
     if flow is not None:
         data.edge_flow = _as_tensor(_flows(links, ends, Path(flow)))
     for tag, name in (("NUMBER OF ZONES", "num_zones"), ("FIRST THRU NODE", "first_thru_node")):
         if links.stated_count(tag) is not None:
             data[name] = links.stated_count(tag)
     return data
+
+
+def _add_columns(data: Data, links: TntpTable, length_unit: str | None) -> None:
+    for column, name in enumerate(links.columns[2:], start=2):
+        values = links.values[:, column]
+        if name == "length":
+            values = values * _metres(links, length_unit)
+        data[f"edge_link_{name}" if name in _TAKEN else f"edge_{name}"] = _as_tensor(values)
 
 
 def _nodes(

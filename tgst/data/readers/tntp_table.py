@@ -95,14 +95,18 @@ def read_tntp_table(path: Path, *, at_least: int, columns: tuple[str, ...]) -> T
     tags, rows, named = _split(read_text(path))
     values = _numbers(path, rows, at_least)
     size = values.shape[1]
-    names = next((found for found in map(_names, reversed(named)) if len(found) == size), None)
+    found = [_names(line) for line in named]
+    if not rows and found:
+        size = len(found[-1])
+        values = values.reshape(0, size)
+    names = next((names for names in reversed(found) if len(names) == size), None)
     if names is None:
         if len(columns) != size and len(rows) > 0:
             raise ValueError(
                 f"{path}: expected a line that names its {size} columns ('~ ...') where they are "
                 f"not {', '.join(columns)}, got none"
             )
-        names = list(columns)
+        names, values = list(columns), values.reshape(-1, len(columns))
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: expected different names of columns, got {names}")
     original = " ".join([tags.get("ORIGINAL HEADER", ""), *named])
