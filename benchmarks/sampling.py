@@ -62,7 +62,8 @@ def _sydney(record: dict[str, Any]) -> list[str]:
         f"{readings['steps']} readings of speed and flow ({readings['seconds']:.0f} s, peak "
         f"memory {readings['peak_gib']:.1f} GiB); at a junction the flow is that of the roads "
         "that lead into it, the speed their mean by flow, and a reading is missing if one of "
-        "theirs is. The first half of the time trains, the next quarter validates.",
+        "theirs is. The first half of the time trains, the next quarter validates. Roads: "
+        "Transportation Networks for Research, https://github.com/bstabler/TransportationNetworks.",
         "",
         f'`TrafficSTGCN(kernel="partition", norm="channel")`, batches of {run["batch_size"]:,} '
         f"seed nodes and {run['num_windows']} window(s), neighbours {run['num_neighbors']}, "
@@ -74,8 +75,8 @@ def _sydney(record: dict[str, Any]) -> list[str]:
         f"standardised: {run['first_loss']:.3f} in the first twentieth of the steps, "
         f"{run['last_loss']:.3f} in the last.",
         "",
-        f"Validation on {run['val_nodes']:,} random junctions with windows that start an "
-        "hour apart; the samples of evaluation are drawn like those of training.",
+        f"Validation, one seed, nothing tuned, on {run['val_nodes']:,} random junctions with "
+        "windows that start an hour apart; the samples are drawn like those of training.",
         "",
         "| MAE, 5 to 60 minutes ahead | flow, vehicles/h | speed, km/h |",
         "|---|---|---|",

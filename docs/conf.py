@@ -45,9 +45,9 @@ napoleon_custom_sections = ["Shapes", "Convention"]
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "tutorials_built",
-    "filename_pattern": r"/plot_",
+    "filename_pattern": "plot_",
     "within_subsection_order": "FileNameSortKey",
-    "image_scrapers": ("matplotlib", "figure_scraper.scrape"),
+    "image_scrapers": ("figure_scraper.scrape", "matplotlib"),
     "capture_repr": (),  # what a page shows is printed or drawn
     "abort_on_example_error": False,
     "only_warn_on_example_error": False,

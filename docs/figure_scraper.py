@@ -16,12 +16,17 @@ _shown: WeakSet[Figure] = WeakSet()
 
 
 def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
-    r"""Saves the figures that a block of a tutorial left in its variables."""
-    paths = []
-    for value in block_vars["example_globals"].values():
-        # Those of pyplot have a manager, and are found by Sphinx-Gallery itself.
-        if isinstance(value, Figure) and value.canvas.manager is None and value not in _shown:
-            paths.append(next(block_vars["image_path_iterator"]))
-            value.savefig(paths[-1], dpi=100)
+    r"""Saves the figures that a block of a tutorial left in its variables.
+
+    To be called before Sphinx-Gallery's own scraper, which closes the figures of pyplot: until then
+    they have a manager.
+    """
+    images = []
+    for name, value in block_vars["example_globals"].items():
+        if isinstance(value, Figure) and value not in _shown:
             _shown.add(value)
-    return figure_rst(paths, gallery_conf["src_dir"])
+            if value.canvas.manager is None:
+                path = next(block_vars["image_path_iterator"])
+                value.savefig(path, dpi=100)
+                images.append(figure_rst([path], gallery_conf["src_dir"], name.replace("_", " ")))
+    return "\n\n".join(images)

@@ -24,6 +24,8 @@ is in the order of events at neighbouring nodes.
 # A ring with short cuts looks the same when all its edges are turned round. Whoever does not know the
 # direction of the edges can only guess.
 
+import sys
+
 import matplotlib.pyplot as plt
 import torch
 import torch_geometric.transforms as T
@@ -69,6 +71,7 @@ figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 for axes, sample, title in zip(panels, samples[:2], ("with the edges", "against the edges"), strict=True):
     image = axes.imshow(sample.x[..., 0], origin="lower", aspect="auto", vmin=0, vmax=3)
     axes.set(title=f"class {int(sample.y)}: {title}", xlabel="time [steps]", ylabel="node")
+    axes.yaxis.get_major_locator().set_params(integer=True)
 figure.colorbar(image, ax=panels, label="reading", extend="max")
 plt.show()
 
@@ -98,6 +101,9 @@ print("labels:", undirected(samples[0]).edge_type.unique().tolist())
 # :class:`tgst.nn.PerStep` takes any PyG convolution, here :class:`~torch_geometric.nn.conv.GATConv`, and applies
 # it at every time step. :class:`torch_geometric.nn.Sequential` chains them; its signature names what each
 # of them is given.
+
+# Sequential imports the file that calls it, by its name. A script that calls it would run twice without:
+sys.modules.setdefault("plot_1_pyg_pipeline", sys.modules["__main__"])
 
 
 def make_model(num_partitions: int) -> Sequential:
@@ -171,6 +177,7 @@ for (name, curve), style in zip(curves.items(), ("-o", "--s"), strict=True):
     axes.plot(curve, style, markersize=4, label=name)
 axes.axhline(50, color="0.6", lw=1, label="guessing")
 axes.set(xlabel="epoch", ylabel="accuracy on held-out graphs [%]", ylim=(40, 102))
+axes.set_title("the same model, with and without labels", pad=28)
 axes.grid(alpha=0.3)
 axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
 plt.show()

@@ -328,7 +328,8 @@ def test_transform_and_repr():
 
 
 def test_sorted_orders_are_forgotten_with_their_batch():
-    model = TrafficSTGCN(2, 2, horizon=3, kernel="partition", num_partitions=3).double()
+    options = {"kernel": "partition", "num_partitions": 3, "channels": [(4, 4, 4)] * 2}
+    model = TrafficSTGCN(2, 2, horizon=3, **options).double()
     gc.collect()
     before = len(_cache)
     for batch in loader():

@@ -144,10 +144,8 @@ def _edges(
 def _written_order(attributes: list[dict[str, Any]]) -> np.ndarray | None:
     if not all(type(each.get("e_id")) is int for each in attributes):
         return None
-    written = np.array([each["e_id"] for each in attributes], dtype=object)
-    if len(set(written)) < len(written):
-        return None
-    return np.argsort(written)
+    written = [each["e_id"] for each in attributes]
+    return np.argsort(np.array(written)) if len(set(written)) == len(written) else None
 
 
 def _edge_values(

@@ -67,7 +67,8 @@ def line_graph(data: Data, *, turns: bool | None = None, geographic: bool = Fals
     line = Data(edge_index=torch.stack([arriving, leaving]), num_nodes=edges.num_edges)
     line.e_id = torch.arange(line.edge_index.size(1), device=arriving.device)
     line.node_id = _segment_names(node_names(data), edges)
-    line.segment_id = data.e_id if "e_id" in data else torch.arange(edges.num_edges)
+    numbers = torch.arange(edges.num_edges, device=arriving.device)
+    line.segment_id = data.e_id if "e_id" in data else numbers
     for name, value in edge_attributes(data).items():
         line[_node_name(name)] = value
     if "edge_length" in data:

@@ -97,10 +97,12 @@ class GraphItems(NamedTuple):
         return np.asarray(self._number(item, name, value)) if array is None else array
 
     def _parsed(self, name: str, values: list[Any]) -> np.ndarray:
-        booleans = [_BOOLEANS.get(v) if isinstance(v, str) else v for v in values]
-        if all(isinstance(value, bool | np.bool_) for value in booleans):
-            return np.array(booleans, dtype=bool)
-        parsed = [self._number(item, name, value) for item, value in enumerate(values)]
+        parsed = _parsed_texts(values)
+        if parsed is None:
+            booleans = [_BOOLEANS.get(v) if isinstance(v, str) else v for v in values]
+            if all(isinstance(value, bool | np.bool_) for value in booleans):
+                return np.array(booleans, dtype=bool)
+            parsed = [self._number(item, name, value) for item, value in enumerate(values)]
         array = np.array(parsed)
         return array if array.dtype.kind in NUMERIC else np.array(parsed, dtype=np.float64)
 
@@ -167,6 +169,18 @@ def _stacked(values: Any) -> np.ndarray | None:
     except ValueError:  # ragged lists
         return None
     return array if array.dtype.kind in NUMERIC else None
+
+
+def _parsed_texts(values: list[Any]) -> list[float] | None:
+    """Texts that are all integers, or all numbers: the quick way."""
+    if not all(isinstance(value, str) and "_" not in value for value in values):
+        return None
+    for kind in (int, float):
+        try:
+            return list(map(kind, values))
+        except ValueError:
+            pass
+    return None
 
 
 def _parsed_integer(value: Any) -> int | None:
