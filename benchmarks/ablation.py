@@ -43,15 +43,19 @@ VARIANTS: dict[str, list[str]] = {
     "no time of day": ["--data.time_of_day=false", f"{MODEL}.in_channels=1"],
     "output not a correction of the last reading": [f"{MODEL}.residual=false"],
     "no averaged weights": ["--model.average=null"],
-    "one scale for all sensors (norm: channel)": [f"{MODEL}.norm=channel"],
-    "the paper's variant": [f"{MODEL}.variant=paper"],
     "no neighbours (K: 1)": [f"{MODEL}.K=1"],
-    "partition kernel (itself, neighbours)": [transform(HOPS), *PARTITION],
     "partition kernel, learnt edge weights": [transform(HOPS), *PARTITION, *learnt(2833)],
+    "the paper's variant": [f"{MODEL}.variant=paper"],
+    "one scale for all sensors (norm: channel)": [f"{MODEL}.norm=channel"],
+    "partition kernel, fixed edge weights": [transform(HOPS), *PARTITION],
 }
 ON_ROADS: dict[str, list[str]] = {
     "graph of road distances": [transform(ROADS, LAPLACIAN)],
-    "road distances, partition kernel": [transform(ROADS, HOPS), *PARTITION],
+    "road distances, partition kernel, learnt edge weights": [
+        transform(ROADS, HOPS),
+        *PARTITION,
+        *learnt(1525),
+    ],
 }
 
 
@@ -115,8 +119,8 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     about = {**machine(), "seeds": arguments.seeds}
     about["command"] = shlex.join([*command, "--seeds", *seeds])
     results = {}
-    for number, (name, options) in enumerate(variants(arguments.distances).items()):
-        folder = arguments.runs / f"{number:02}"
+    for name, options in variants(arguments.distances).items():
+        folder = arguments.runs / "".join(c if c.isalnum() else "_" for c in name)
         results[name] = one_variant(options, arguments.root, folder, arguments.seeds)
         write("ablation", arguments.out, {**about, "variants": results}, markdown(about, results))
 

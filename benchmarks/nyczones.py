@@ -125,7 +125,6 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--runs", type=Path, default=Path("runs/nyczones_seeds"))
-    parser.add_argument("--fitted", action="store_true", help="test what RUNS holds already")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args(arguments_given)
     root, runs, seeds = arguments.root, arguments.runs, arguments.seeds

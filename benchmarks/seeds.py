@@ -26,7 +26,11 @@ def newest(pattern: str, folder: Path) -> Path:
 
 
 def fit(config: str, seed: int, root: Path, folder: Path, *more: str) -> float:
-    """Fit with one seed and return the minutes it took, which stay beside the run."""
+    """Fit with one seed and return the minutes it took. They stay beside the run, which is then
+    complete and not fitted again: a benchmark of hours goes on where it stopped.
+    """
+    if (folder / MINUTES).is_file():
+        return float((folder / MINUTES).read_text())
     start = time.perf_counter()
     seeds = ("--seed_everything", str(seed), "--data.seed", str(seed))
     tgst("fit", config, root, folder, *seeds, *more)
@@ -35,17 +39,10 @@ def fit(config: str, seed: int, root: Path, folder: Path, *more: str) -> float:
     return minutes
 
 
-def one_seed(
-    config: str, seed: int, root: Path, runs: Path, *more: str, fitted: bool = False
-) -> dict[str, Any]:
-    """Fit, unless that was done before, test the best epoch by validation, and return minutes and
-    scores.
-    """
+def one_seed(config: str, seed: int, root: Path, runs: Path, *more: str) -> dict[str, Any]:
+    """Fit, test the best epoch by validation, and return minutes and scores."""
     folder = runs / f"seed_{seed}"
-    if fitted:
-        minutes = float((folder / MINUTES).read_text())
-    else:
-        minutes = fit(config, seed, root, folder, *more)
+    minutes = fit(config, seed, root, folder, *more)
     tgst("test", config, root, folder, *more)
     scores = newest(f"{config}/version_*/scores.json", folder)
     return {"seed": seed, "fit_minutes": minutes, **json.loads(scores.read_text())}

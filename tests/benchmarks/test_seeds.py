@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.seeds import summary
+from benchmarks import seeds
+from benchmarks.seeds import fit, summary
 
 STEPS = (3, 6, 12)
 
@@ -25,3 +26,21 @@ def test_summary_is_mean_and_sample_deviation_at_the_steps():
 
 def test_one_seed_has_no_deviation():
     assert summary([result(0, 0.0)], STEPS)["model"]["mae"][0] == {"mean": 3.0, "std": 0.0}
+
+
+def test_a_complete_run_is_not_fitted_again(tmp_path, monkeypatch):
+    calls = []
+
+    def command(*arguments):
+        calls.append(arguments)
+        tmp_path.joinpath("seed_1").mkdir(exist_ok=True)
+        if len(calls) == 1:
+            raise RuntimeError("stopped")
+
+    monkeypatch.setattr(seeds, "tgst", command)
+    with pytest.raises(RuntimeError, match="stopped"):
+        fit("demo", 1, tmp_path, tmp_path / "seed_1")
+    minutes = fit("demo", 1, tmp_path, tmp_path / "seed_1", "--a", "b")
+    assert fit("demo", 1, tmp_path, tmp_path / "seed_1") == minutes
+    seed = ("--seed_everything", "1", "--data.seed", "1")
+    assert calls[1:] == [("fit", "demo", tmp_path, tmp_path / "seed_1", *seed, "--a", "b")]
