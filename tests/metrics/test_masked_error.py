@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -215,3 +216,13 @@ def test_bad_arguments(metric):
 def test_bad_epsilon():
     with pytest.raises(ValueError, match="epsilon: expected a value above zero, got 0"):
         MaskedMAPE(HORIZON, epsilon=0)
+
+
+@pytest.mark.parametrize("metric", [MaskedMAE, MaskedRMSE, MaskedMAPE])
+def test_one_step_gives_one_entry(metric):
+    error = metric(1)
+    error.update(torch.full((2, 3, 1, 1), 3.0), torch.full((2, 3, 1, 1), 2.0))
+    expected = [50.0] if metric is MaskedMAPE else [1.0]
+    for each in (error, pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        assert each.compute().tolist() == pytest.approx(expected)
+    assert error(torch.ones(1, 1, 1), torch.ones(1, 1, 1)).tolist() == [0.0]

@@ -2,7 +2,9 @@ r"""Masked forecasting errors per horizon step, as sums and counts."""
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -76,6 +78,16 @@ class _MaskedError(Metric):
             - **output**: :math:`(H)`, double precision; NaN where nothing was observed
         """
         return self._mean(self.total, self.count)
+
+    def _wrap_compute(self, compute: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        # torchmetrics makes a scalar of a result with one entry, as that of a single step.
+        wrapped = super()._wrap_compute(compute)
+
+        @functools.wraps(compute)
+        def per_step(*args: Any, **kwargs: Any) -> Tensor:
+            return wrapped(*args, **kwargs).reshape(self.horizon)
+
+        return per_step
 
     def overall(self) -> Tensor:
         r"""The error over all horizon steps together, over all batches and processes (each
