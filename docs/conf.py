@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import tgst
 
 sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper
@@ -42,6 +44,8 @@ napoleon_custom_sections = ["Shapes", "Convention"]
 
 # Every tutorial is run, and one that fails fails the build. One that has not changed since the last
 # build is not run again: remove tutorials_built to have all of them run.
+# Their steps are small: threads on a busy machine would mostly wait for each other.
+torch.set_num_threads(1)
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "tutorials_built",

@@ -2,27 +2,28 @@ r"""
 A part of a PyG pipeline
 ========================
 
-The layers of ``tgst`` are PyG layers, its transforms are PyG transforms, and its tensors keep the nodes in
-dimension 0. So they fit into a pipeline of ordinary :class:`~torch_geometric.data.Data`, ordinary
-:class:`~torch_geometric.loader.DataLoader` and ordinary PyG layers. This page builds one, on a task that
-shows what the labels of edges are good for:
+The layers of ``tgst`` are PyG layers, its transforms are PyG transforms, and its tensors keep the
+nodes in dimension 0. So they fit into a pipeline of ordinary :class:`~torch_geometric.data.Data`,
+ordinary :class:`~torch_geometric.loader.DataLoader` and ordinary PyG layers. This page builds one,
+on a task that shows what the labels of edges are good for:
 
 *Waves run through one-way ring roads. Do they run with the traffic, or against it?*
 
-Every sample is a graph of its own, with a time series at each node: a graph classification, where the answer
-is in the order of events at neighbouring nodes.
+Every sample is a graph of its own, with a time series at each node: a graph classification, where
+the answer is in the order of events at neighbouring nodes.
 """
 
 # %%
 # The data
 # --------
 #
-# A sample is a ring of 10 to 20 one-way roads with two short cuts. Random events at the nodes start waves, which
-# move on by one edge per time step and fade: with the edges (class 0) or against them (class 1). The readings
-# ``x`` have the shape ``[N, T, C]``: nodes, 24 time steps, one channel, without a unit.
+# A sample is a ring of 10 to 20 one-way roads with two short cuts. Random events at the nodes
+# start waves, which move on by one edge per time step and fade: with the edges (class 0) or
+# against them (class 1). The readings ``x`` have the shape ``[N, T, C]``: nodes, 24 time steps,
+# one channel, without a unit.
 #
-# A ring with short cuts looks the same when all its edges are turned round. Whoever does not know the
-# direction of the edges can only guess.
+# A ring with short cuts looks the same when all its edges are turned round. Whoever does not know
+# the direction of the edges can only guess.
 
 import sys
 
@@ -64,11 +65,13 @@ samples = [make_sample(index % 2, generator) for index in range(600)]
 print(samples[0])
 
 # %%
-# Two samples as pictures: each row is a node, in the order of the ring. Waves that run with the edges go up to
-# the right, those against them down.
+# Two samples as pictures: each row is a node, in the order of the ring. Waves that run with the
+# edges go up to the right, those against them down.
 
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-for axes, sample, title in zip(panels, samples[:2], ("with the edges", "against the edges"), strict=True):
+for axes, sample, title in zip(
+    panels, samples[:2], ("with the edges", "against the edges"), strict=True
+):
     image = axes.imshow(sample.x[..., 0], origin="lower", aspect="auto", vmin=0, vmax=3)
     axes.set(title=f"class {int(sample.y)}: {title}", xlabel="time [steps]", ylabel="node")
     axes.yaxis.get_major_locator().set_params(integer=True)
@@ -79,12 +82,13 @@ plt.show()
 # Labels
 # ------
 #
-# :class:`tgst.transforms.DirectionPartition` joins every edge by its reverse, adds self loops and writes three
-# attributes: ``edge_type``, the label (0: the node itself, 1: from upstream, 2: from downstream),
-# ``edge_weight``, which sums to 1 over the edges that enter a node, and ``e_id``, the number of the edge.
+# :class:`tgst.transforms.DirectionPartition` joins every edge by its reverse, adds self loops and
+# writes three attributes: ``edge_type``, the label (0: the node itself, 1: from upstream, 2: from
+# downstream), ``edge_weight``, which sums to 1 over the edges that enter a node, and ``e_id``, the
+# number of the edge.
 #
-# For comparison, a second transform gives the same edges without telling them apart. It is composed of a
-# transform of PyG and one of ours.
+# For comparison, a second transform gives the same edges without telling them apart. It is
+# composed of a transform of PyG and one of ours.
 
 directed = tgst.transforms.DirectionPartition()
 undirected = T.Compose([T.ToUndirected(), tgst.transforms.UniformPartition()])
@@ -96,13 +100,15 @@ print("labels:", undirected(samples[0]).edge_type.unique().tolist())
 # A model out of their parts and ours
 # -----------------------------------
 #
-# :class:`tgst.nn.PartitionConv` is a :class:`~torch_geometric.nn.conv.MessagePassing` with one weight matrix per
-# label; it takes ``[N, T, C]`` as it is. :class:`tgst.nn.TemporalConv` compares neighbouring time steps.
-# :class:`tgst.nn.PerStep` takes any PyG convolution, here :class:`~torch_geometric.nn.conv.GATConv`, and applies
-# it at every time step. :class:`torch_geometric.nn.Sequential` chains them; its signature names what each
-# of them is given.
+# :class:`tgst.nn.PartitionConv` is a :class:`~torch_geometric.nn.conv.MessagePassing` with one
+# weight matrix per label; it takes ``[N, T, C]`` as it is. :class:`tgst.nn.TemporalConv` compares
+# neighbouring time steps. :class:`tgst.nn.PerStep` takes any PyG convolution, here
+# :class:`~torch_geometric.nn.conv.GATConv`, and applies it at every time step.
+# :class:`torch_geometric.nn.Sequential` chains them; its signature names what each of them is
+# given.
 
-# Sequential imports the file that calls it, by its name. A script that calls it would run twice without:
+# Sequential imports the file that calls it, by its name. A script that calls it would run twice
+# without:
 sys.modules.setdefault("plot_1_pyg_pipeline", sys.modules["__main__"])
 
 
@@ -129,9 +135,9 @@ def make_model(num_partitions: int) -> Sequential:
 # Training
 # --------
 #
-# An ordinary loop. The :class:`~torch_geometric.loader.DataLoader` joins graphs of different size to one
-# :class:`~torch_geometric.data.Batch`; ``x`` of a batch is ``[N, T, C]`` again, with the nodes of all its graphs
-# one after another.
+# An ordinary loop. The :class:`~torch_geometric.loader.DataLoader` joins graphs of different size
+# to one :class:`~torch_geometric.data.Batch`; ``x`` of a batch is ``[N, T, C]`` again, with the
+# nodes of all its graphs one after another.
 
 
 def run(model: Sequential, batch: Data) -> torch.Tensor:
@@ -169,8 +175,8 @@ for name, curve in curves.items():
     print(f"{name:21} {curve[-1]:5.1f} % of the held-out graphs are right")
 
 # %%
-# With labels the model learns which of two neighbours comes first. Without them nothing is left but to guess,
-# although graph, readings and layers are the same.
+# With labels the model learns which of two neighbours comes first. Without them nothing is left
+# but to guess, although graph, readings and layers are the same.
 
 figure, axes = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 for (name, curve), style in zip(curves.items(), ("-o", "--s"), strict=True):

@@ -2,22 +2,24 @@ r"""
 A graph too large for one step
 ==============================
 
-A training step on a whole graph costs memory and time in proportion to its nodes. Neighbour sampling takes a
-few *seed nodes* at a time, and only as much of the graph around them as their forecasts depend on.
-:class:`tgst.loader.NeighborWindowLoader` is a :class:`torch_geometric.loader.NodeLoader` that does so for graphs
-with time series: each batch is a small graph with a few windows of readings at its nodes.
+A training step on a whole graph costs memory and time in proportion to its nodes. Neighbour
+sampling takes a few *seed nodes* at a time, and only as much of the graph around them as their
+forecasts depend on. :class:`tgst.loader.NeighborWindowLoader` is a
+:class:`torch_geometric.loader.NodeLoader` that does so for graphs with time series: each batch is
+a small graph with a few windows of readings at its nodes.
 
-This page trains :class:`tgst.nn.models.TrafficSTGCN` on samples of a city of one-way streets, compares what
-it computes on a sample with what it computes on the full graph, and evaluates it on the full graph.
+This page trains :class:`tgst.nn.models.TrafficSTGCN` on samples of a city of one-way streets,
+compares what it computes on a sample with what it computes on the full graph, and evaluates it on
+the full graph.
 """
 
 # %%
 # The city
 # --------
 #
-# 80 times 80 junctions. Streets are one-way and alternate in direction, as in Manhattan, so that every junction
-# inside has two streets that lead in and two that lead out. The graph is built by array operations; a graph of
-# :mod:`networkx` would do as well.
+# 80 times 80 junctions. Streets are one-way and alternate in direction, as in Manhattan, so that
+# every junction inside has two streets that lead in and two that lead out. The graph is built by
+# array operations; a graph of :mod:`networkx` would do as well.
 
 import time
 
@@ -49,17 +51,19 @@ print(city)
 print(data)
 
 # %%
-# :class:`tgst.transforms.DirectionPartition` labels the edges (0: the junction itself, 1: from upstream, 2: from
-# downstream) and writes weights that are ready to multiply. Transforms come before sampling: the weights of
-# the full graph go along with its edges.
+# :class:`tgst.transforms.DirectionPartition` labels the edges (0: the junction itself, 1: from
+# upstream, 2: from downstream) and writes weights that are ready to multiply. Transforms come
+# before sampling: the weights of the full graph go along with its edges.
 #
 # Readings
 # --------
 #
-# Congestion travels against the traffic: a jam at a junction slows down the junctions upstream of it a little later.
-# Two days of readings, one every 5 minutes, are made by a few array operations per step: incidents begin at random
-# and last for 25 minutes; of the congestion at a junction, half stays and half moves upstream in each step, and both
-# fade. The speed is 60 km/h without congestion, and the detectors have a noise of 0.5 km/h. A :class:`tgst.data.Series` holds the readings ``[N, T, C]``.
+# Congestion travels against the traffic: a jam at a junction slows down the junctions upstream of
+# it a little later. Two days of readings, one every 5 minutes, are made by a few array operations
+# per step: incidents begin at random and last for 25 minutes; of the congestion at a junction,
+# half stays and half moves upstream in each step, and both fade. The speed is 60 km/h without
+# congestion, and the detectors have a noise of 0.5 km/h. A :class:`tgst.data.Series` holds the
+# readings ``[N, T, C]``.
 
 
 def travelling_congestion(graph: Data, num_steps: int, seed: int = 0) -> tgst.data.Series:
@@ -85,7 +89,8 @@ series = travelling_congestion(city, num_steps=2 * 288)
 print(series)
 
 # %%
-# Three moments, 20 minutes apart: incidents are dark, and the congestion moves on from them along the streets.
+# Three moments, 20 minutes apart: incidents are dark, and the congestion moves on from them along
+# the streets.
 
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.6), sharey=True, layout="constrained")
 for axes, step in zip(panels, (100, 104, 108), strict=True):
@@ -100,9 +105,9 @@ plt.show()
 # -------
 #
 # Each of the two blocks of the model looks one street further: :attr:`num_hops
-# <tgst.nn.models.TrafficSTGCN.num_hops>` says so. ``num_neighbors`` has a number per hop, of edges to keep per
-# node; labelled edges count one by one, and self loops, which are always kept, do not count. A batch takes 64
-# seed nodes and 4 windows of 12 steps of history and 6 to forecast.
+# <tgst.nn.models.TrafficSTGCN.num_hops>` says so. ``num_neighbors`` has a number per hop, of edges
+# to keep per node; labelled edges count one by one, and self loops, which are always kept, do not
+# count. A batch takes 64 seed nodes and 4 windows of 12 steps of history and 6 to forecast.
 
 model_options = {"kernel": "partition", "num_partitions": 3, "horizon": 6, "residual": True}
 torch.manual_seed(0)
@@ -117,10 +122,12 @@ batch = next(iter(loader))
 print(batch)
 
 # %%
-# The seed nodes come first: ``x`` is ``[n, B, 12, 1]`` for all ``n`` sampled nodes, the targets ``y`` are
-# ``[64, B, 6, 1]`` for the seed nodes only. ``n_id`` and ``e_id`` say which nodes and edges of ``data`` these are.
+# The seed nodes come first: ``x`` is ``[n, B, 12, 1]`` for all ``n`` sampled nodes, the targets
+# ``y`` are ``[64, B, 6, 1]`` for the seed nodes only. ``n_id`` and ``e_id`` say which nodes and
+# edges of ``data`` these are.
 #
-# A batch has about as many nodes in a city of any size (in a small one the neighbourhoods overlap more):
+# A batch has about as many nodes in a city of any size (in a small one the neighbourhoods overlap
+# more):
 
 for side in (40, 80, 160, 320):
     grid = tgst.transforms.DirectionPartition()(one_way_grid(side))
@@ -133,8 +140,8 @@ for side in (40, 80, 160, 320):
 # Training
 # --------
 #
-# The loop of any neighbour sampling: the loss counts the seed nodes only. An epoch takes every node once, each
-# batch with windows of its own.
+# The loop of any neighbour sampling: the loss counts the seed nodes only. An epoch takes every
+# node once, each batch with windows of its own.
 
 stop = tgst.data.split_rows(series.num_steps)["train"].stop
 scaler = tgst.data.StandardScaler().fit(series, stop=stop)
@@ -163,9 +170,10 @@ print(f"{len(losses)} steps of {milliseconds:.0f} ms, loading included")
 # Sampled and full
 # ----------------
 #
-# With all neighbours (``-1``) of as many hops as the model has, the forecasts at the seed nodes are those of the
-# full graph, up to rounding. With fewer neighbours they are estimates: the weights of the edges that are kept are
-# multiplied so that they make up, on average, for those that were left out (``rescale``).
+# With all neighbours (``-1``) of as many hops as the model has, the forecasts at the seed nodes
+# are those of the full graph, up to rounding. With fewer neighbours they are estimates: the
+# weights of the edges that are kept are multiplied so that they make up, on average, for those
+# that were left out (``rescale``).
 
 model.eval()
 window = tgst.loader.WindowLoader(series, horizon=6, part="val", batch_size=1)
@@ -200,9 +208,10 @@ for number in (-1, 3, 2, 1):
 # Evaluation on the full graph
 # ----------------------------
 #
-# Nothing ties the weights of the model to samples: without gradients the city fits into one step. The test rows are the
-# last fifth of the two days; the baseline forecasts that the last reading stays. Congestion that is on its way to a
-# junction does not show in the junction's own last reading, but at its neighbours downstream.
+# Nothing ties the weights of the model to samples: without gradients the city fits into one step.
+# The test rows are the last fifth of the two days; the baseline forecasts that the last reading
+# stays. Congestion that is on its way to a junction does not show in the junction's own last
+# reading, but at its neighbours downstream.
 
 test = tgst.loader.WindowLoader(series, horizon=6, part="test", stride=6, batch_size=2)
 errors = {name: tgst.metrics.MaskedMAE(horizon=6) for name in ("TrafficSTGCN", "last value")}

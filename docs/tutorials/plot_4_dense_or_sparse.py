@@ -2,10 +2,11 @@ r"""
 Dense or sparse?
 ================
 
-A graph convolution sums over neighbours. That sum is a product with the adjacency matrix, which a computer can do
-in two ways: go through the edges (sparse), or fill a matrix of all pairs of nodes and multiply (dense). Which one is
-quicker depends on the graph, on the width of the features and on the machine. :func:`tgst.ops.benchmark` measures it
-on your machine, and :func:`tgst.ops.explain_choice` says what ``backend="auto"`` takes, and why.
+A graph convolution sums over neighbours. That sum is a product with the adjacency matrix, which a
+computer can do in two ways: go through the edges (sparse), or fill a matrix of all pairs of nodes
+and multiply (dense). Which one is quicker depends on the graph, on the width of the features and
+on the machine. :func:`tgst.ops.benchmark` measures it on your machine, and
+:func:`tgst.ops.explain_choice` says what ``backend="auto"`` takes, and why.
 
 All times on this page were measured when it was built, on one thread of the machine that built it.
 """
@@ -14,8 +15,8 @@ All times on this page were measured when it was built, on one thread of the mac
 # Three graphs
 # ------------
 #
-# A small graph in which every pair of nodes is joined, as a learnt adjacency gives; a network of sensors, each
-# joined with its 8 nearest ones; and a large grid of roads. All have self loops.
+# A small graph in which every pair of nodes is joined, as a learnt adjacency gives; a network of
+# sensors, each joined with its 8 nearest ones; and a large grid of roads. All have self loops.
 
 import matplotlib.pyplot as plt
 import torch
@@ -48,14 +49,16 @@ for name, (edge_index, num_nodes) in graphs.items():
 # The measurement
 # ---------------
 #
-# The features have the shape ``[N, 2, 12, 16]``: nodes, windows in a batch, time steps, channels; ``shape`` is what
-# comes after the nodes. Every backend runs the sum alone (forward) and with the gradients of features and edge
-# weights (forward and backward), in turns, so that a busy machine disturbs all of them alike; the table has
-# medians in milliseconds, and the peak of the memory beyond inputs, outputs and gradients.
+# The features have the shape ``[N, 2, 12, 16]``: nodes, windows in a batch, time steps, channels;
+# ``shape`` is what comes after the nodes. Every backend runs the sum alone (forward) and with the
+# gradients of features and edge weights (forward and backward), in turns, so that a busy machine
+# disturbs all of them alike; the table has medians in milliseconds, and the peak of the memory
+# beyond inputs, outputs and gradients.
 #
-# ``gather_scatter`` is the way of a PyG layer with learnt weights: write a message for each edge, then add them up at
-# the targets. ``torch_scatter`` takes part where it is installed. A backend that would need a tensor larger than
-# ``memory_limit`` bytes is left out: here the matrix of all pairs, on the large grid.
+# ``gather_scatter`` is the way of a PyG layer with learnt weights: write a message for each edge,
+# then add them up at the targets. ``torch_scatter`` takes part where it is installed. A backend
+# that would need a tensor larger than ``memory_limit`` bytes is left out: here the matrix of all
+# pairs, on the large grid.
 
 tables = {}
 for name, (edge_index, num_nodes) in graphs.items():
@@ -95,8 +98,9 @@ plt.show()
 # The automatic choice
 # --------------------
 #
-# ``PartitionConv(..., backend="auto")``, the default, decides by the share of pairs that are edges; it measures
-# nothing, so that a program always takes the same way. :func:`tgst.ops.explain_choice` puts it in words.
+# ``PartitionConv(..., backend="auto")``, the default, decides by the share of pairs that are
+# edges; it measures nothing, so that a program always takes the same way.
+# :func:`tgst.ops.explain_choice` puts it in words.
 
 for name, (edge_index, num_nodes) in graphs.items():
     adjacency = tgst.ops.Adjacency.build(edge_index, num_nodes=num_nodes)
@@ -104,7 +108,7 @@ for name, (edge_index, num_nodes) in graphs.items():
     print(f"{name}: {tgst.ops.explain_choice(adjacency, x)}")
 
 # %%
-# Both give the same numbers, whatever is chosen. To settle it for a layer, name the backend:
+# All backends give the same numbers up to rounding. To settle it for a layer, name the backend:
 
 edge_index, num_nodes = graphs["sensors"]
 x = torch.randn(num_nodes, 2, 12, 16)
@@ -119,16 +123,17 @@ print(f"largest difference between dense and sparse: {float(difference.detach())
 # Where they cross
 # ----------------
 #
-# With 8 neighbours per node the work of the sparse sum grows with the number of nodes, that of the dense one with its
-# square. On the other hand a small graph is nearly full anyway, and a matrix product does more arithmetic per second
-# than a sum over edges. On small graphs the two are close, and which one is ahead may change from run to run; on
-# large ones the dense product falls behind more and more.
+# With 8 neighbours per node the work of the sparse sum grows with the number of nodes, that of the
+# dense one with its square. On the other hand a small graph is nearly full anyway, and a matrix
+# product does more arithmetic per second than a sum over edges. So there is a size at which the
+# lines cross. Below it the two are close, and which one is ahead may change from run to run; above
+# it the dense product falls behind more and more.
 
-sizes = [8, 16, 32, 64, 128, 256, 512, 1024]
+sizes = [8, 12, 16, 24, 32, 64, 128, 256]
 curves: dict[str, list[float]] = {name: [] for name in ("embedding_bag", "dense", "gather_scatter")}
 choices = []
 for size in sizes:
-    table = tgst.ops.benchmark(nearest_neighbors(size), size, shape=(2, 12, 16), repetitions=7)
+    table = tgst.ops.benchmark(nearest_neighbors(size), size, shape=(16, 12, 16), repetitions=9)
     for row in table.rows:
         if row["backend"] in curves:
             curves[row["backend"]].append(row["training_ms"])
@@ -137,6 +142,8 @@ for size in sizes:
 for index, size in enumerate(sizes):
     times = "  ".join(f"{name} {curve[index]:8.3f} ms" for name, curve in curves.items())
     print(f"{size:5} nodes: {times}; automatic: {choices[index]}")
+pairs = zip(sizes, curves["dense"], curves["embedding_bag"], strict=True)
+print("dense was quicker with", [size for size, dense, sparse in pairs if dense < sparse], "nodes")
 
 figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (name, curve), marker in zip(curves.items(), "osD", strict=True):
@@ -153,5 +160,6 @@ axes.legend(frameon=False)
 plt.show()
 
 # %%
-# On a graph of your own, pass its ``edge_index`` and the shape of your features, with ``edge_type`` and
-# ``num_partitions`` if its edges have labels, and compare on the machine that will train.
+# On a graph of your own, pass its ``edge_index`` and the shape of your features, with
+# ``edge_type`` and ``num_partitions`` if its edges have labels, and compare on the machine that
+# will train.

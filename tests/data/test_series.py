@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -318,3 +320,12 @@ def test_masks_as_arrays():
     series = example(mask=mask, filled=~mask)
     assert series.mask.tolist() == mask.tolist()
     assert series.filled.nonzero().tolist() == [[1, 2]]
+
+
+def test_read_only_masks():
+    mask = np.array([[True, False]])
+    mask.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        series = Series(torch.ones(1, 2, 1), stamps(2), mask)
+    assert series.mask.tolist() == [[True, False]]

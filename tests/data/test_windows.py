@@ -162,3 +162,8 @@ def test_windows_longer_than_a_day():
     series = Series(torch.zeros(1, 60, 1), stamps(60, minutes=60))
     with pytest.raises(ValueError, match=r"no 25 equally spaced steps in a row of one day.*midnig"):
         window_starts(series, 24, 1, within_day=True)
+
+
+def test_a_moment_for_every_row():
+    with pytest.raises(ValueError, match=r"`timestamps` must .* each of the 100 rows, got 99"):
+        window_starts(100, 3, 2, timestamps=stamps(99))

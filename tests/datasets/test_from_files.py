@@ -71,6 +71,10 @@ def test_bad_arguments(root):
         FromFiles(root, "speed.csv", "distances.csv", "shape")
     with pytest.raises(FileNotFoundError, match=r"absent\.csv"):
         FromFiles(root, "absent.csv", "distances.csv")
+    with pytest.raises(ValueError, match=r"`readings_args` must .*read_table: .* 'chanel'"):
+        FromFiles(root, "speed.csv", "distances.csv", readings_args={"chanel": "speed"})
+    with pytest.raises(ValueError, match=r"`graph_args` must .*read_distances: .* 'units'"):
+        FromFiles(root, "speed.csv", "distances.csv", graph_args={"units": "km"})
 
 
 def test_a_task_trains_on_them(root, tmp_path):

@@ -136,7 +136,8 @@ def test_bad_adjacency(tmp_path, adjacency, message):
     ("zones", "message"),
     [
         ("a,b\n1,2\n", "manhattan_zones.csv line 1 must name .*'zone_id', 'graph_id'"),
-        ("", "manhattan_zones.csv line 1 must name"),
+        ("", "manhattan_zones.csv: expected text, got an empty file"),
+        (ZONES + "25,2,Another\n", "manhattan_zones.csv must .* each once, got 0, 1, 2, 2 "),
         (ZONES.replace(",2,", ",3,"), "manhattan_zones.csv must number its zones 0, 1, "),
         (ZONES.splitlines()[0] + "\n", "manhattan_zones.csv must number its zones .* got no line"),
     ],
@@ -152,6 +153,12 @@ def test_bad_flow(tmp_path):
     with pytest.raises(ValueError, match=r"must hold numbers of the shape \(17544, 3, 2\)"):
         NYCZones(tmp_path)
     np.savez(path, counts=flow())
+    with pytest.raises(ValueError, match="must be a NumPy archive with an array arr_0"):
+        NYCZones(tmp_path)
+    np.savez_compressed(path, flow())
+    damaged = bytearray(path.read_bytes())
+    damaged[60] ^= 0xFF
+    path.write_bytes(damaged)
     with pytest.raises(ValueError, match="must be a NumPy archive with an array arr_0"):
         NYCZones(tmp_path)
     path.write_bytes(path.read_bytes()[:5000])

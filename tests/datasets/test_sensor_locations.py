@@ -30,7 +30,7 @@ def test_without_header(tmp_path):
     ("text", "message"),
     [
         (TABLE.replace("latitude", "lat"), r"a.csv line 1 must name the columns .*'latitude'"),
-        ("", r"a.csv line 1 must name the columns .* got \[\]"),
+        ("", "a.csv: expected text, got an empty file"),
         (TABLE.replace(",-118.2\n", "\n"), "a.csv line 3 must hold an id, a latitude and a long"),
         (TABLE.replace("34.1,", "north,"), "a.csv line 3 must hold an id, a latitude and a long"),
         (TABLE.replace("34.1,", "91,"), r"a.csv line 3 must hold degrees .*got \(91.0, -118.2\)"),
@@ -48,7 +48,17 @@ def test_sensor_ids(tmp_path):
     assert read_sensor_ids(write(tmp_path / "ids.txt", "11, 22,33\n")) == ["11", "22", "33"]
 
 
-@pytest.mark.parametrize("text", ["11,22,11", "11,,22", ""])
+def test_bytes_that_are_no_text(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(TABLE.encode() + b"\xff,1,2\n")
+    with pytest.raises(ValueError, match=r"a\.csv line 4: expected UTF-8 text"):
+        read_locations(path, COLUMNS)
+    path.write_bytes(b"11,\xff\n")
+    with pytest.raises(ValueError, match=r"a\.csv line 1: expected UTF-8 text"):
+        read_sensor_ids(path)
+
+
+@pytest.mark.parametrize("text", ["11,22,11", "11,,22"])
 def test_bad_sensor_ids(tmp_path, text):
     with pytest.raises(ValueError, match=r"ids.txt must name every sensor once"):
         read_sensor_ids(write(tmp_path / "ids.txt", text))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.transforms import Compose
 
 from tests.nn.pipelines.graphs import edges_of, labelled
@@ -92,6 +92,54 @@ def test_layers_on_a_padded_batch_equal_the_graphs_alone():
         torch.testing.assert_close(out[mine][batch.mask[mine]].view_as(expected), expected)
 
 
+def test_graphs_come_back_out_of_a_padded_batch():
+    graphs = [graph(2), graph(3)]
+    for one, out in zip(graphs, PadTime()(graphs).to_data_list(), strict=True):
+        assert torch.equal(out.x[out.mask].view(one.x.shape), one.x)
+        assert torch.equal(out.edge_index, one.edge_index)
+
+
+def test_a_batch_is_padded_graph_by_graph():
+    """A mask of the batch as a whole would be lost when it is taken apart."""
+    batch = PadTime(length=4)(Batch.from_data_list([graph(2), graph(2)]))
+    assert batch.batch.tolist() == [0, 0, 1, 1]
+    assert batch.mask.tolist() == [[True, True, False, False]] * 4
+    for out in batch.to_data_list():
+        assert torch.equal(out.mask, PadTime(length=4)(graph(2)).mask)
+        assert torch.equal(out.x, PadTime(length=4)(graph(2)).x)
+
+
+def test_in_the_process_of_a_worker():
+    graphs = [graph(2), graph(3)]
+    loader = DataLoader(graphs, batch_size=2, collate_fn=PadTime(value=-1.0), num_workers=1)
+    (batch,) = loader
+    expected = PadTime(value=-1.0)(graphs)
+    assert torch.equal(batch.x, expected.x)
+    assert torch.equal(batch.mask, expected.mask)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.5])
+def test_a_value_that_a_dtype_cannot_hold(value):
+    data = graph(2, y=torch.ones(2, 2, 1).long())
+    assert PadTime(length=3, value=value)(data).x.dtype == torch.float32
+    message = rf"data\.y: expected a floating point dtype for value={value}, got torch\.int64"
+    with pytest.raises(ValueError, match=message):
+        PadTime(length=3, value=value, keys=["y"])(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (HeteroData(), "data: expected Data or a list of Data, got HeteroData"),
+        ([graph(2), HeteroData()], "data: expected a list of Data, got HeteroData in it"),
+        (torch.ones(2, 3, 1), "data: expected a list of Data, got Tensor in it"),
+    ],
+)
+def test_other_data(data, message):
+    with pytest.raises(TypeError, match=message):
+        PadTime()(data)
+
+
 @pytest.mark.parametrize(
     ("transform", "data", "message"),
     [
@@ -127,6 +175,8 @@ def test_errors(transform, data, message):
 def test_arguments():
     with pytest.raises(ValueError, match="length: expected at least 1, got 0"):
         PadTime(length=0)
+    with pytest.raises(TypeError, match="length: expected an int, got float"):
+        PadTime(length=2.5)
     with pytest.raises(ValueError, match="keys: expected a sequence of names, got 'y'"):
         PadTime(keys="y")
     assert repr(PadTime(4, keys=["y"])) == "PadTime(length=4, value=0.0, keys=('y',))"

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -180,3 +182,12 @@ def test_windows_of_some_nodes():
     assert part.covariates.shape == (1, 3, HISTORY + HORIZON, 2)
     assert part.mask.shape == (3, 3, HISTORY)
     assert part.mask.all()
+
+
+def test_read_only_covariates():
+    own = np.ones((40, 1), dtype=np.float32)
+    own.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batch = WindowDataset(example(), np.array([0]), HISTORY, HORIZON, covariates=own)[0]
+    assert (batch.covariates == 1).all()

@@ -229,6 +229,7 @@ def test_built_again_with_a_distributed_sampler(in_hook):
         assert type(again) is WindowLoader
         assert again.sampler is sampler
         assert again.drop_last
+        assert (again.day_of_week, again.within_day) == ("auto", True)
         batch = next(iter(again))
         assert same(batch, original.dataset.__getitems__(list(sampler)[:10]))
         assert batch.y.shape == (3, 10, 3, 1)

@@ -46,14 +46,38 @@ def test_equals_the_model():
 
 def test_arguments():
     conv = PartitionConv(2, 3)
-    for numbers in ((0, 2), (3, -1)):
-        with pytest.raises(ValueError, match=r"num_steps, num_channels: expected at least 1"):
-            FlatFeatures(conv, *numbers)
+    with pytest.raises(ValueError, match="num_steps: expected at least 1, got 0"):
+        FlatFeatures(conv, 0, 2)
+    with pytest.raises(ValueError, match="num_channels: expected at least 1, got -1"):
+        FlatFeatures(conv, 3, -1)
+    with pytest.raises(TypeError, match=r"num_steps: expected an int, got float"):
+        FlatFeatures(conv, 3.0, 2)
     flat = FlatFeatures(conv, 3, 2)
     edges = torch.zeros(2, 0, dtype=torch.long)
     for shape in ((4, 5), (4, 3, 2), (6,)):
         with pytest.raises(ValueError, match=r"x: expected \[num_nodes, 6\]"):
             flat(torch.zeros(shape), edges)
+
+
+def test_no_nodes_and_one_number_per_node():
+    conv = PartitionConv(2, 3)
+    nobody = FlatFeatures(conv, 3, 2)(torch.zeros(0, 6), torch.zeros(2, 0, dtype=torch.long))
+    assert nobody.shape == (0, 9)
+
+    class Mean(torch.nn.Module):
+        def forward(self, x, edge_index):
+            return conv(x, edge_index).mean(dim=(1, 2))
+
+    x, edges = torch.randn(4, 3, 2), torch.tensor([[0, 1], [1, 2]])
+    out = FlatFeatures(Mean(), 3, 2)(x.flatten(1), edges)
+    assert torch.equal(out, conv(x, edges).mean(dim=(1, 2)))
+
+
+def test_resets_a_container():
+    layer = torch.nn.Linear(2, 2)
+    before = layer.weight.clone()
+    FlatFeatures(torch.nn.Sequential(layer), 3, 2).reset_parameters()
+    assert not torch.equal(layer.weight, before)
 
 
 # Layers whose messages are weighed by edge_weight: a mask of the messages is a factor of it.
@@ -206,7 +230,7 @@ def test_planted_path_in_the_model(arm):
 def test_planted_edge_importance():
     """A large learnt factor of one edge is found through its e_id, in any order of the edges."""
     torch.manual_seed(0)
-    model = TrafficSTGCN(1, 1, kernel="partition", edge_importance=True, num_edges=100, **SMALL)
+    model = TrafficSTGCN(1, 1, kernel="partition", edge_importance=True, num_edges=100, **WIDER)
     with torch.no_grad():
         model.edge_importance.weight.fill_(0.01)
         model.edge_importance.weight[:, 42] = 3.0

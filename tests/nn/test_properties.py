@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch_geometric.nn import GATConv, GCNConv, RGCNConv
 
+import tgst.nn
 from tests.nn import dense
-from tgst.nn import ChebConv, PartitionConv, PerStep, TemporalConv, TrafficBlock
+from tgst.nn import ChebConv, FlatFeatures, PartitionConv, PerStep, TemporalConv, TrafficBlock
 from tgst.nn.models import TrafficSTGCN
 from tgst.testing import PROPERTIES, LayerCase, check_property
 from tgst.testing.suite import applies
@@ -25,6 +26,13 @@ def with_ids(layer, x, graph):
 
 def alone(layer, x, graph):
     return layer(x)
+
+
+def flat(layer, x, graph):
+    # It takes no batch dimension: one sample at a time.
+    rows = x.reshape(x.size(0), x.shape[1:-2].numel(), x.size(-2) * x.size(-1))
+    outs = [labelled(layer, part, graph) for part in rows.unbind(1)]
+    return torch.stack(outs, dim=1).view(*x.shape[:-1], 4)
 
 
 def dense_module(call):
@@ -140,6 +148,16 @@ CASES = {
     "model_authors_node": model(variant="authors", norm="node", num_nodes=7, exempt=NODE_NORM),
 }
 
+CASES["flat_features"] = LayerCase(
+    lambda: FlatFeatures(PartitionConv(2, 4, 3), num_steps=5, num_channels=2),
+    flat,
+    2,
+    num_partitions=3,
+    reference=lambda layer, x, graph: dense.partition_conv(layer.model, x, graph),
+    # No sample at all needs a batch dimension; test_flat_features.py has the graph without nodes.
+    exempt=frozenset({"empty"}),
+)
+
 # PyG convolutions inside PerStep: their own sums and normalisations, so no dense reference here
 # (test_per_step.py compares them with a loop over steps).
 PER_STEP = frozenset({"dense_reference"})
@@ -184,6 +202,15 @@ def pairs():
                     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
                 )
             yield pytest.param(case, name, marks=marks, id=f"{case}-{name}")
+
+
+def test_every_layer_is_in_the_suite():
+    """On its own or as a part: EdgeImportance takes no features, NodeLayerNorm one graph."""
+    checked = {type(module) for case in CASES.values() for module in case.build().modules()}
+    public = [getattr(room, name) for room in (tgst.nn, tgst.nn.models) for name in room.__all__]
+    layers = {layer for layer in public if isinstance(layer, type)}
+    assert len(layers) >= 9
+    assert layers <= checked
 
 
 @pytest.mark.parametrize(("case", "name"), list(pairs()))

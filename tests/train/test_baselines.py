@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tgst.data import Series
+from tgst.data import InterpolateGaps, Series
 from tgst.loader import WindowLoader
 from tgst.train import baselines
 from tgst.train.baselines import (
@@ -17,6 +17,7 @@ from tgst.train.baselines import (
     LinearAutoregression,
     baseline_scores,
 )
+from tgst.train.fill import fill_forward
 
 HISTORY, HORIZON = 4, 3
 ALL = [LastValue, HistoricalMean, lambda: LinearAutoregression(HISTORY, HORIZON)]
@@ -134,7 +135,7 @@ def test_historical_mean_of_the_weekday():
     series = Series(values, clock(hours, minutes=60))
     stop, batch = 15 * 24, all_windows(series)
     moments = pd.DatetimeIndex(series.timestamps)
-    keys = [moments[:stop].weekday, moments[:stop].hour]
+    keys = [moments[:stop].day_of_week, moments[:stop].hour]
     table = pd.DataFrame(values[:, :stop, 0].T.numpy()).groupby(keys).mean()
     prediction = HistoricalMean(by_weekday=True).fit(series, stop).predict(batch)
     target = moments[batch.start.numpy() + HISTORY]
@@ -326,3 +327,39 @@ def test_bad_predict_arguments():
         LinearAutoregression(HISTORY, HORIZON).fit(series, 6)
     with pytest.raises(ValueError, match="loader: expected at least one batch, got none"):
         baseline_scores([], {"last": LastValue().fit(series, 80)})
+
+
+def test_linear_autoregression_learns_from_the_inputs_that_it_is_given():
+    """Filled readings are inputs, where the loader gives them, and never targets."""
+    series, stop = InterpolateGaps(3)(random_series(missing=0.3)), 80
+    model = LinearAutoregression(HISTORY, HORIZON, ridge=0.0).fit(series, stop)
+    batch = all_windows(series.slice(0, stop))
+    plain = torch.from_numpy(observed(series))[:, batch.start[:, None] + torch.arange(HISTORY)]
+    assert (batch.mask & ~plain).any()
+    mean = torch.stack([values[seen].mean(0) for values, seen in training(series, stop)])
+    x = fill_forward(batch.x, batch.mask, mean[:, None, None])
+    x = torch.nn.functional.pad(x.flatten(2).double(), (0, 1), value=1.0).numpy()
+    for step in range(HORIZON):
+        seen = batch.y_mask[:, :, step].numpy()
+        weight = np.linalg.lstsq(x[seen], batch.y.double().numpy()[:, :, step][seen], rcond=None)[0]
+        expected = torch.from_numpy(x @ weight).float()
+        torch.testing.assert_close(model.predict(batch)[:, :, step], expected, rtol=1e-4, atol=1e-3)
+
+
+def training(series, stop):
+    return [(series.values[n, :stop], series.mask[n, :stop]) for n in range(series.num_nodes)]
+
+
+def test_linear_autoregression_within_the_day():
+    series = random_series(num_steps=100, missing=0.0)
+    model = LinearAutoregression(HISTORY, HORIZON, within_day=True).fit(series, 100)
+    batch = all_windows(series, within_day=True)
+    assert len(batch.start) < 100 - HISTORY - HORIZON + 1
+    inputs = model._features(batch.x, batch.mask).flatten(0, 1)
+    target = model.scaler.transform(batch.y).double().flatten(0, 1)
+    error = target - torch.einsum("nd,hdc->nhc", inputs, model.weight)
+    # Where the squared error over these windows and the penalty are smallest, both slopes agree.
+    slope = torch.einsum("nd,nhc->hdc", inputs, error) / len(inputs)
+    penalty = model.ridge * model.weight
+    penalty[:, -1] = 0
+    torch.testing.assert_close(slope, penalty, rtol=1e-3, atol=1e-7)

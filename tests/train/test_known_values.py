@@ -49,3 +49,23 @@ def test_moments_and_values_must_be_complete(root, weather):
         tiny_data(root, covariates="late.csv").setup()
     with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
         tiny_data(root, covariates="nowhere.csv").setup()
+
+
+def test_a_checkpoint_of_other_known_values_is_refused(root, weather, tmp_path):
+    """Two columns of a file are as many channels as the time of day."""
+    data = tiny_data(root, time_of_day=False, covariates="weather.csv")
+    trainer = tiny_trainer(tmp_path, limit_train_batches=1, limit_val_batches=1)
+    trainer.fit(ForecastTask(tiny_model()), datamodule=data)
+    trainer.save_checkpoint(tmp_path / "weather.ckpt")
+    weather.rename(columns={"holiday": "wind"}).to_csv(root / "wind.csv")
+    message = r"weather\.ckpt does not fit .*: covariates is \['rain', 'holiday'\] in the .* and "
+    for other, names in [
+        ({}, r"\['time_of_day'\]"),
+        ({"time_of_day": False, "covariates": "wind.csv"}, r"\['rain', 'wind'\]"),
+    ]:
+        with pytest.raises(ValueError, match=message + names + " here"):
+            tiny_trainer(tmp_path).test(
+                ForecastTask(tiny_model()),
+                datamodule=tiny_data(root, **other),
+                ckpt_path=tmp_path / "weather.ckpt",
+            )

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from tests.train.tiny import tiny_data, tiny_model, tiny_trainer, trained
+from tgst.data import Series
 from tgst.train import ForecastData, ForecastTask, write_scores
 from tgst.train.scores import model_and_baseline_scores
 
@@ -84,3 +86,17 @@ def test_baselines_are_scored_on_the_windows_of_a_limited_test(tmp_path, root, l
 def test_a_task_that_was_not_tested_is_refused(root):
     with pytest.raises(ValueError, match="expected one that was tested"):
         model_and_baseline_scores(ForecastTask(tiny_model()), tiny_data(root))
+
+
+def test_a_horizon_beyond_a_week_has_no_week_before():
+    day = np.timedelta64(86_400, "s")
+    moments = np.datetime64("2024-01-01", "s") + day * np.arange(120)
+    series = Series(torch.rand(4, 120, 1, generator=torch.Generator().manual_seed(0)), moments)
+    data = ForecastData(history=12, horizon=12)
+    data.series = series
+    task = ForecastTask(tiny_model(horizon=12))
+    task.scores = {name: torch.zeros(12) for name in ("mae", "rmse", "mape")}
+    assert "same time last week" not in model_and_baseline_scores(task, data)
+    data.horizon = 7
+    task.scores = {name: torch.zeros(7) for name in ("mae", "rmse", "mape")}
+    assert "same time last week" in model_and_baseline_scores(task, data)

@@ -226,3 +226,37 @@ def test_check_edge_ids_needs_no_labels() -> None:
     with pytest.raises(ValueError, match=r"delete e_id if they are neither labelled"):
         check_edge_ids(data)
     checked_graph(data)  # a graph without labels may be labelled: its ids are written anew
+
+
+def test_check_edge_ids_against_the_full_graph() -> None:
+    full = loops_first()
+    full.e_id = torch.arange(4)
+    order = torch.tensor([2, 0, 3, 1])
+    data = full.clone()
+    for name in ("edge_type", "edge_weight", "e_id"):
+        data[name] = data[name][order]
+    data.edge_index = data.edge_index[:, order]
+    check_edge_ids(data, full)
+    part = Data(edge_index=torch.tensor([[1, 1], [0, 1]]), num_nodes=2, n_id=torch.tensor([1, 0]))
+    part.e_id = torch.tensor([1, 0])  # 0 -> 1 and 0 -> 0 of the full graph
+    check_edge_ids(part, full)
+    part.e_id = torch.tensor([2, 0])
+    message = (
+        r"data\.e_id: expected that edge 0 \(0 -> 1\) and edge 2 \(1 -> 1\) of full, which have "
+        "one id, are the same edge with the same label; apply"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_edge_ids(part, full)
+    data.edge_type = torch.tensor([0, 0, 0, 2])
+    with pytest.raises(ValueError, match=r"edge 3 \(0 -> 1\) and edge 1 \(0 -> 1\) of full"):
+        check_edge_ids(data, full)
+
+
+@pytest.mark.parametrize("e_id", [None, torch.tensor([0, 1, 2, 4]), torch.tensor([-1, 1, 2, 3])])
+def test_check_edge_ids_against_the_full_graph_needs_its_ids(e_id: torch.Tensor | None) -> None:
+    full = Data(edge_index=EDGES, e_id=torch.arange(4), num_nodes=3)
+    with pytest.raises(ValueError, match=r"data\.e_id: expected ids of full, got"):
+        check_edge_ids(Data(edge_index=EDGES, e_id=e_id, num_nodes=3), full)
+    full.e_id = e_id
+    with pytest.raises(ValueError, match=r"full\.e_id: expected 0, 1, \.\.\., 3, got"):
+        check_edge_ids(Data(edge_index=EDGES, e_id=torch.arange(4), num_nodes=3), full)

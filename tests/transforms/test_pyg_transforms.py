@@ -87,6 +87,7 @@ def test_these_keep_step_afterwards(ours, name):
     data = KEEP[name](before.clone())
     assert data.num_edges > 0
     assert_in_step(data, before)
+    check_edge_ids(data, before)
     assert use(data, ours).isfinite().all()
 
 
@@ -118,6 +119,10 @@ BREAK = {
     "VirtualNode": T.VirtualNode(),
     "LineGraph": T.LineGraph(),
     "TwoHop": T.TwoHop(),
+    "Pad": T.Pad(max_num_nodes=8, max_num_edges=60),
+    "RandomLinkSplit of an undirected graph": lambda data: T.RandomLinkSplit(
+        is_undirected=True, num_val=0.2, num_test=0.2
+    )(data)[0],
 }
 
 
@@ -152,6 +157,33 @@ def test_removed_duplicates(ours):
     data = T.RemoveDuplicatedEdges()(prepared(ours))
     with pytest.raises(ValueError, match=r"data\.(e_id|edge_type): expected"):
         check_edge_ids(data)
+
+
+SORT = {
+    "RemoveDuplicatedEdges": T.RemoveDuplicatedEdges(),
+    "AddRemainingSelfLoops": T.AddRemainingSelfLoops(),
+    "GCNNorm": T.GCNNorm(),
+}
+
+
+@pytest.mark.parametrize("name", SORT)
+def test_edges_of_one_label_that_move_away_from_their_ids(name):
+    """The graph itself looks right; next to the graph before, it does not."""
+    before = prepared("uniform")
+    data = SORT[name](before.clone())
+    assert not torch.equal(data.edge_index, before.edge_index)
+    assert torch.equal(data.e_id, before.e_id)
+    check_edge_ids(data)
+    with pytest.raises(ValueError, match=r"data\.e_id: expected that edge .* of full"):
+        check_edge_ids(data, before)
+
+
+@pytest.mark.parametrize("ours", ["laplacian", "first order"])
+def test_the_edges_of_a_kernel_that_are_sorted(ours):
+    before = prepared(ours)
+    data = T.RemoveDuplicatedEdges()(before.clone())
+    with pytest.raises(ValueError, match=r"data\.e_id: expected that edge .* of full"):
+        check_edge_ids(data, before)
 
 
 @pytest.mark.parametrize("ours", ["laplacian", "first order"])

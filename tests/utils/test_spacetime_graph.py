@@ -3,10 +3,10 @@
 import pytest
 import torch
 from torch_geometric import EdgeIndex
-from torch_geometric.data import Data
 
 from tests.nn.pipelines.graphs import labelled
-from tgst.nn import PartitionConv, TemporalConv
+from tgst.nn import EdgeImportance, PartitionConv, TemporalConv
+from tgst.ops import Adjacency
 from tgst.testing import random_graph
 from tgst.utils import spacetime_graph
 
@@ -173,13 +173,34 @@ def test_edge_index_class_and_no_edges():
     assert empty.num_nodes == 12
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_keep_their_dtype(dtype):
+    weight = torch.tensor([0.5, 2.0], dtype=dtype)
+    data = spacetime_graph(torch.tensor([[0, 1], [1, 0]]), 3, 3, edge_weight=weight)
+    assert data.edge_weight.dtype == dtype
+    assert torch.equal(data.edge_weight, weight[data.edge_space])
+
+
 def test_importance_of_spatial_edges():
-    """Parameters of spatial edges are gathered by edge_space."""
+    """Parameters of spatial edges are gathered by edge_space, and learn from all steps."""
+    torch.manual_seed(0)
     data = labelled(steps=4)
     graph = spacetime_graph(data.edge_index, 4, 3, edge_type=data.edge_type, num_partitions=3)
-    parts = Data(edge_index=graph.edge_index, num_nodes=graph.num_nodes)
-    source, target = parts.edge_index // 4
-    assert torch.equal(torch.stack([source, target]), data.edge_index[:, graph.edge_space])
+    assert torch.equal(graph.edge_index // 4, data.edge_index[:, graph.edge_space])
+    importance = EdgeImportance(data.num_edges).double()
+    torch.nn.init.uniform_(importance.weight, 0.5, 1.5)
+    conv = PartitionConv(2, 4, 9).double()
+
+    def gradient(weight):
+        out = conv(data.x.flatten(0, 1), graph.edge_index, graph.edge_type, weight)
+        return torch.autograd.grad(out.square().sum(), weight)[0]
+
+    weight = importance(None, data.e_id[graph.edge_space])
+    out = conv(data.x.flatten(0, 1), graph.edge_index, graph.edge_type, weight)
+    (shared,) = torch.autograd.grad(out.square().sum(), importance.weight)
+    single = gradient(importance.weight.detach()[graph.edge_space].requires_grad_())
+    expected = torch.zeros_like(shared).index_add_(0, graph.edge_space, single)
+    torch.testing.assert_close(shared, expected)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +220,18 @@ def test_importance_of_spatial_edges():
             r"edge_type: expected labels in \[0, 2\), but edge 2 has label 2",
         ),
         ({"edge_weight": torch.ones(3, 1)}, ValueError, r"edge_weight: expected shape \[3\]"),
+        ({"edge_weight": [1.0] * 3}, TypeError, "edge_weight: expected a Tensor, got list"),
         ({"edge_index": [[0], [1]]}, TypeError, "edge_index: expected a Tensor"),
+        (
+            {"edge_index": Adjacency.build(torch.tensor([[0, 1, 2], [1, 2, 0]]))},
+            TypeError,
+            "edge_index: expected a Tensor or an EdgeIndex, got Adjacency",
+        ),
+        (
+            {"edge_index": EdgeIndex(torch.tensor([[0, 2], [2, 1]]), sparse_size=(2, 2))},
+            ValueError,
+            r"edge_index: expected node numbers in \[0, 2\)",
+        ),
     ],
 )
 def test_arguments(arguments, error, message):

@@ -144,8 +144,9 @@ class Series:
         wanted = _as_node_id(node_id, len(node_id))
         if wanted == self.node_id:
             return self
-        missing = [name for name in wanted if name not in set(self.node_id)]
-        extra = [name for name in self.node_id if name not in set(wanted)]
+        here, there = set(self.node_id), set(wanted)  # once: a large graph has many nodes
+        missing = [name for name in wanted if name not in here]
+        extra = [name for name in self.node_id if name not in there]
         if missing or extra:
             raise ValueError(
                 f"`node_id` of the graph ({len(wanted)} nodes) must equal the nodes of the series "
@@ -257,11 +258,21 @@ def _stored(series: Series, nodes: slice) -> Tensor | None:
     return mask[nodes] if filled is None else mask[nodes] | filled[nodes]
 
 
+def as_tensor(values: Any) -> Any:
+    r"""An array as a tensor on the same memory; anything else as it is.
+
+    Args:
+        values: The array.
+    """
+    if not isinstance(values, np.ndarray):
+        return values
+    with warnings.catch_warnings():  # nothing is ever written into a read-only memory map
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(values)
+
+
 def _as_values(values: Any) -> Tensor:
-    if isinstance(values, np.ndarray):
-        with warnings.catch_warnings():  # nothing is ever written into a read-only memory map
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            values = torch.from_numpy(values)
+    values = as_tensor(values)
     if not isinstance(values, Tensor) or not values.is_floating_point():
         kind = values.dtype if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"`values` must be a floating point tensor or array, got {kind}")
@@ -313,8 +324,7 @@ def _as_node_id(node_id: Sequence[Any] | None, num_nodes: int) -> list[str]:
 
 
 def _as_mask(mask: Any, num_nodes: int, num_steps: int, name: str = "mask") -> Tensor:
-    if isinstance(mask, np.ndarray):
-        mask = torch.from_numpy(mask)
+    mask = as_tensor(mask)
     if not isinstance(mask, Tensor):
         raise ValueError(f"`{name}` must be a bool tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool or mask.shape != (num_nodes, num_steps):

@@ -80,8 +80,8 @@ def window_starts(
         numpy.ndarray: Ascending int64 rows of the first history step.
 
     Raises:
-        ValueError: If the part is shorter than a window, or gaps or midnights leave none, or if
-            :obj:`within_day` is set without timestamps.
+        ValueError: If the part is shorter than a window, or gaps or midnights leave none, if
+            :obj:`within_day` is set without timestamps, or if those are not one for each row.
     """
     for name, value in (("history", history), ("horizon", horizon), ("stride", stride)):
         if value < 1:
@@ -91,6 +91,11 @@ def window_starts(
         timestamps = series.timestamps
     if within_day and timestamps is None:
         raise ValueError("`within_day` needs `timestamps` or a Series to know the days, got none")
+    if timestamps is not None and len(timestamps) != num_steps:
+        raise ValueError(
+            f"`timestamps` must hold one moment for each of the {num_steps} rows, got "
+            f"{len(timestamps)}"
+        )
     rows = _rows_of(num_steps, part, split)
     length = history + horizon
     first = max(rows.start - history, 0)

@@ -10,6 +10,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def _take(file: RemoteFile, came: Path, part: Path) -> None:
                 part.open("wb") as stream,
             ):
                 shutil.copyfileobj(packed, stream, CHUNK)
-        except (zipfile.BadZipFile, KeyError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
             raise ValueError(
                 f"{file.url} must be a ZIP archive with {file.member}, got {error}; {file.name} "
                 "was not kept"

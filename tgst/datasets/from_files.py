@@ -2,7 +2,8 @@ r"""Readings and graph from files of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,7 +54,8 @@ class FromFiles(InMemoryDataset):
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If :obj:`graph_format` is another one, a file is not what its reader takes, or
+        ValueError: If :obj:`graph_format` is another one, a reader does not take an argument, a
+            file is not what its reader takes, or
             the nodes of the graph are not those of the table.
     """
 
@@ -74,11 +76,11 @@ class FromFiles(InMemoryDataset):
             raise ValueError(f"`graph_format` must be of {sorted(READERS)}, got {graph_format!r}")
         super().__init__(str(root), transform)
         self._file_names, self.unit = [readings, graph], unit
-        series = read_table(Path(root, readings), **(readings_args or {}))
+        series = _read(read_table, Path(root, readings), "readings_args", readings_args or {})
         options = dict(graph_args or {})
         if graph_format in NAMED_BY_READINGS:
             options.setdefault("node_id", series.node_id)
-        data = READERS[graph_format](Path(root, graph), **options)
+        data = _read(READERS[graph_format], Path(root, graph), "graph_args", options)
         self.series = series.aligned_to(data.node_id)
         self.data, self.slices = self.collate([data])
 
@@ -91,3 +93,14 @@ class FromFiles(InMemoryDataset):
     def raw_dir(self) -> str:
         r"""The folder of the files: :obj:`root` itself."""
         return self.root
+
+
+def _read(reader: Callable, path: Path, name: str, arguments: Mapping[str, Any]) -> Any:
+    r"""Calls a reader; :obj:`name` is where its arguments come from."""
+    try:
+        inspect.signature(reader).bind(path, **arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"`{name}` must be arguments of tgst.data.{reader.__name__}: {error}"
+        ) from error
+    return reader(path, **arguments)

@@ -3,10 +3,13 @@ r"""Ids and places of sensors, as they are published beside the readings."""
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from tgst.data.readers.text import read_text
 
 
 def read_locations(
@@ -25,20 +28,16 @@ def read_locations(
         float64: single precision would round them to about a metre.
 
     Raises:
-        ValueError: If a column is missing, a line is too short, a place is none on Earth, or an
-            id is repeated.
+        ValueError: If the file is empty or no text, a column is missing, a line is too short, a
+            place is none on Earth, or an id is repeated.
     """
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.reader(lines)
-        header = next(rows, []) if columns is not None else ["id", "latitude", "longitude"]
-        wanted = columns or ("id", "latitude", "longitude")
-        if not set(wanted) <= set(header):
-            raise ValueError(f"{path} line 1 must name the columns {wanted}, got {header}")
-        places = [header.index(name) for name in wanted]
-        sensors = []
-        for row in rows:
-            if row:
-                sensors.append(_sensor(row, places, f"{path} line {rows.line_num}"))
+    rows = csv.reader(io.StringIO(read_text(path), newline=""))
+    header = next(rows, []) if columns is not None else ["id", "latitude", "longitude"]
+    wanted = columns or ("id", "latitude", "longitude")
+    if not set(wanted) <= set(header):
+        raise ValueError(f"{path} line 1 must name the columns {wanted}, got {header}")
+    places = [header.index(name) for name in wanted]
+    sensors = [_sensor(row, places, f"{path} line {rows.line_num}") for row in rows if row]
     node_id = [name for name, _, _ in sensors]
     if not node_id or len(set(node_id)) < len(node_id):
         raise ValueError(
@@ -67,9 +66,9 @@ def read_sensor_ids(path: Path) -> list[str]:
         path (Path): The file, ``graph_sensor_ids.txt``.
 
     Raises:
-        ValueError: If an id is empty or repeated.
+        ValueError: If the file is empty or no text, or an id is empty or repeated.
     """
-    node_id = [name.strip() for name in path.read_text(encoding="utf-8-sig").strip().split(",")]
+    node_id = [name.strip() for name in read_text(path).strip().split(",")]
     if "" in node_id or len(set(node_id)) < len(node_id):
         raise ValueError(
             f"{path} must name every sensor once, with commas between, got {len(node_id)} names, "

@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
+from torch_geometric.data.data import BaseData
 from torch_geometric.transforms import BaseTransform
+
+from tgst.ops.adjacency import check_count
 
 
 class PadTime(BaseTransform):
@@ -17,8 +20,8 @@ class PadTime(BaseTransform):
 
     Called with one :class:`~torch_geometric.data.Data` (as a transform), it pads that one to
     :obj:`length`. Called with a list (as :obj:`collate_fn` of a
-    :class:`torch.utils.data.DataLoader`; the one of PyG takes none), it pads all of them to
-    :obj:`length`, or to the longest, and returns their batch.
+    :class:`torch.utils.data.DataLoader`; the one of PyG takes none) or a batch, it pads all of
+    their graphs to :obj:`length`, or to the longest, and returns their batch.
 
     :obj:`data.mask` is written: :obj:`True` where a reading was given (and an existing mask says
     so), :obj:`False` on padding. Layers do not read it; losses and metrics do. Time is the last
@@ -38,8 +41,10 @@ class PadTime(BaseTransform):
           :math:`(N, *, \text{length})`
 
     Raises:
+        TypeError: If :obj:`length` is no integer, or the data no homogeneous graphs.
         ValueError: If :obj:`length` is missing for a single graph or shorter than a series, the
-            list is empty, or an attribute has not the shape above.
+            list is empty, an attribute has not the shape above, or its dtype cannot hold
+            :obj:`value`.
     """
 
     def __init__(
@@ -47,19 +52,17 @@ class PadTime(BaseTransform):
     ) -> None:
         if isinstance(keys, str):
             raise ValueError(f"keys: expected a sequence of names, got {keys!r}")
-        if length is not None and length < 1:
-            raise ValueError(f"length: expected at least 1, got {length}")
-        self.length = length
-        self.value = value
+        self.length = None if length is None else check_count("length", length, at_least=1)
+        self.value = float(value)
         self.keys = tuple(keys)
 
     def forward(self, data: Any) -> Any:
         r"""Pads one graph, or all of a list and batches them."""
-        if isinstance(data, Data):
+        if isinstance(data, Data) and not isinstance(data, Batch):
             if self.length is None:
                 raise ValueError("length: expected a number of steps for a single graph, got None")
             return self._padded(data, self.length)
-        graphs = list(data)
+        graphs = _graphs(data)
         if not graphs:
             raise ValueError("data: expected at least one graph, got an empty list")
         length = self.length or max(_steps(graph) for graph in graphs)
@@ -72,7 +75,13 @@ class PadTime(BaseTransform):
         # Not on the caller's graph: a shallow copy shares the tensors, and none is written to.
         padded = data.__copy__()
         for key in dict.fromkeys(("x", *self.keys)):
-            padded[key] = _extended(_checked(data, key, steps), length - steps, self.value, -2)
+            value = _checked(data, key, steps)
+            if not (value.is_floating_point() or self.value.is_integer()):
+                raise ValueError(
+                    f"data.{key}: expected a floating point dtype for value={self.value}, got "
+                    f"{value.dtype}"
+                )
+            padded[key] = _extended(value, length - steps, self.value, -2)
         padded.mask = _extended(_mask(data), length - steps, False, -1)
         return padded
 
@@ -80,6 +89,18 @@ class PadTime(BaseTransform):
         return (
             f"{self.__class__.__name__}(length={self.length}, value={self.value}, keys={self.keys})"
         )
+
+
+def _graphs(data: Any) -> list[Data]:
+    # A batch is taken apart: it could not give back a mask that was written to it as a whole.
+    graphs = data.to_data_list() if isinstance(data, Batch) else data
+    if isinstance(graphs, BaseData):
+        raise TypeError(f"data: expected Data or a list of Data, got {type(data).__name__}")
+    graphs = list(graphs)
+    for graph in graphs:
+        if not isinstance(graph, Data):
+            raise TypeError(f"data: expected a list of Data, got {type(graph).__name__} in it")
+    return graphs
 
 
 def _steps(data: Data) -> int:

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from tgst.data import Series
 from tgst.data.calendar import day_of_week as encode_day_of_week
 from tgst.data.calendar import time_of_day as encode_time_of_day
+from tgst.data.series import as_tensor
 
 
 class WindowBatch(NamedTuple):
@@ -193,8 +194,7 @@ def _channel_indices(series: Series, channels: Sequence[int | str] | None) -> li
 
 
 def _as_covariates(covariates: Tensor | np.ndarray, series: Series) -> Tensor:
-    if isinstance(covariates, np.ndarray):
-        covariates = torch.from_numpy(covariates)
+    covariates = as_tensor(covariates)
     if not isinstance(covariates, Tensor) or not covariates.is_floating_point():
         kind = covariates.dtype if isinstance(covariates, Tensor) else type(covariates).__name__
         raise ValueError(f"`covariates` must be a floating point tensor or array, got {kind}")

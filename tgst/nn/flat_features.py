@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch_geometric.nn.inits import reset
+
+from tgst.ops.adjacency import check_count
 
 
 class FlatFeatures(torch.nn.Module):
@@ -28,25 +31,22 @@ class FlatFeatures(torch.nn.Module):
         - **x**: :math:`(N, T \cdot C)`
         - **edge_index** and all other arguments: as :obj:`model` takes them
         - **output**: :math:`(N, F)`, all but the first dimension of the output of :obj:`model`
-          joined
+          joined; :math:`(N)` stays
 
     Raises:
+        TypeError: If a number is no integer.
         ValueError: If :obj:`x` has another shape, or a number is below one.
     """
 
     def __init__(self, model: torch.nn.Module, num_steps: int, num_channels: int):
         super().__init__()
-        if min(num_steps, num_channels) < 1:
-            raise ValueError(
-                f"num_steps, num_channels: expected at least 1, got {(num_steps, num_channels)}"
-            )
         self.model = model
-        self.num_steps = num_steps
-        self.num_channels = num_channels
+        self.num_steps = check_count("num_steps", num_steps, at_least=1)
+        self.num_channels = check_count("num_channels", num_channels, at_least=1)
 
     def reset_parameters(self):
-        r"""Resets the parameters of the wrapped model."""
-        self.model.reset_parameters()  # type: ignore[operator]
+        r"""Resets the parameters of the wrapped model, also of a container of layers."""
+        reset(self.model)
 
     def forward(self, x: Tensor, edge_index: Tensor, *args, **kwargs) -> Tensor:
         r"""Runs the model; see the class for shapes."""
@@ -56,7 +56,8 @@ class FlatFeatures(torch.nn.Module):
                 f"x: expected [num_nodes, {self.num_steps * self.num_channels}] (num_steps * "
                 f"num_channels, from x.flatten(1)), got {list(x.shape)}"
             )
-        return self.model(x.unflatten(1, shape), edge_index, *args, **kwargs).flatten(1)
+        out = self.model(x.unflatten(1, shape), edge_index, *args, **kwargs)
+        return out.flatten(1) if out.dim() > 1 else out
 
     def __repr__(self) -> str:
         return (

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tgst.data import Series, StandardScaler, window_starts
-from tgst.loader import WindowBatch
+from tgst.loader import WindowBatch, WindowDataset
 from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE
 from tgst.train.fill import fill_forward
 
@@ -174,17 +174,26 @@ class LinearAutoregression:
         history (int, optional): Readings :math:`L` in a window. (default: :obj:`12`)
         horizon (int, optional): Horizon steps. (default: :obj:`12`)
         ridge (float, optional): :math:`\lambda \ge 0`. (default: :obj:`1e-4`)
+        within_day (bool, optional): Leave out windows that cross midnight.
+            (default: :obj:`False`)
 
     Raises:
         ValueError: If :obj:`ridge` is negative.
     """
 
-    def __init__(self, history: int = 12, horizon: int = 12, ridge: float = 1e-4) -> None:
+    def __init__(
+        self,
+        history: int = 12,
+        horizon: int = 12,
+        ridge: float = 1e-4,
+        within_day: bool = False,
+    ) -> None:
         if ridge < 0:
             raise ValueError(f"ridge: expected a value of at least 0, got {ridge}")
         self.history = history
         self.horizon = horizon
         self.ridge = ridge
+        self.within_day = within_day
 
     def fit(
         self, series: Series, stop_row: int, target_channels: Sequence[int] | None = None
@@ -207,12 +216,12 @@ class LinearAutoregression:
         width = self.history * series.num_channels + 1
         gram = torch.zeros(self.horizon, width, width, dtype=torch.float64)
         cross = torch.zeros(self.horizon, width, len(self.channels), dtype=torch.float64)
-        for x, mask, y, y_mask in self._chunks(series.slice(0, stop_row)):
-            features = self._features(x, mask).flatten(0, 1)
-            target = self.scaler.transform(y, self.channels).double().flatten(0, 1)
+        for batch in self._chunks(series.slice(0, stop_row)):
+            features = self._features(batch.x, batch.mask).flatten(0, 1)
+            target = self.scaler.transform(batch.y, self.channels).double().flatten(0, 1)
             for step in range(self.horizon):
                 # A target that is not observed takes its whole equation with it.
-                seen = features * y_mask[:, :, step].reshape(-1, 1)
+                seen = features * batch.y_mask[:, :, step].reshape(-1, 1)
                 gram[step] += seen.T @ features
                 cross[step] += seen.T @ target[:, step]
         count = gram[:, -1:, -1:].clamp(min=1)  # the last feature is one
@@ -245,20 +254,14 @@ class LinearAutoregression:
         output = torch.einsum("nbd,hdc->nbhc", features, self.weight)
         return self.scaler.inverse_transform(output, self.channels).to(batch.x)
 
-    def _chunks(self, train: Series) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        r"""Windows of the training rows: inputs, their mask, targets, their mask."""
-        starts = torch.from_numpy(window_starts(train, self.history, self.horizon))
+    def _chunks(self, train: Series) -> Iterator[WindowBatch]:
+        r"""Windows of the training rows, as a loader gives them."""
+        starts = window_starts(train, self.history, self.horizon, within_day=self.within_day)
+        windows = WindowDataset(train, starts, self.history, self.horizon, self.channels)
         length = self.history + self.horizon
         size = max(1, READINGS_PER_CHUNK // (train.num_nodes * length * train.num_channels))
-        for chunk in starts.split(size):
-            rows = chunk.unsqueeze(1) + torch.arange(length)
-            values = train.values[:, rows]  # [N, windows, length, C]
-            mask = torch.ones(values.shape[:3], dtype=torch.bool)
-            if train.mask is not None:
-                mask = train.mask[:, rows]
-            x, y = values.split([self.history, self.horizon], dim=2)
-            x_mask, y_mask = mask.split([self.history, self.horizon], dim=2)
-            yield x, x_mask, y[..., self.channels], y_mask
+        for chunk in torch.arange(len(starts)).split(size):
+            yield windows.windows(chunk)
 
     def _features(self, x: Tensor, mask: Tensor) -> Tensor:
         r"""Filled, standardised window and a one: :math:`(N, B, L \cdot C + 1)`, double."""

@@ -104,10 +104,12 @@ def _require(modules: Sequence[str], extra: str) -> None:
 
 
 def _is_mistake(error: Exception) -> bool:
-    """Whether checks or the file system raised it; a fault of ours keeps its traceback."""
+    """Whether checks, a package that lacks or the file system raised it; a fault of ours keeps its
+    traceback.
+    """
     # Lightning's own exception for settings; not imported, as the help needs no Lightning
     lightnings = type(error).__name__ == "MisconfigurationException"
-    return lightnings or isinstance(error, (ValueError, OSError))
+    return lightnings or type(error) is ImportError or isinstance(error, (ValueError, OSError))
 
 
 def _one_line(error: Exception) -> str:

@@ -3,7 +3,7 @@ r"""Graph, readings and loaders of a forecasting task."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +90,7 @@ class ForecastData(LightningDataModule):
     series: Series
     scaler: StandardScaler
     known_values: Tensor | None = None
+    known_names: Sequence[str] = ()
 
     def __init__(
         self,
@@ -179,6 +180,15 @@ class ForecastData(LightningDataModule):
         }
 
     @property
+    def covariate_names(self) -> list[str]:
+        r"""The covariates in the order of their channels: parts of the calendar, columns of the
+        file.
+        """
+        given = self.covariate_channels
+        calendar = [name for name in ("time_of_day", "day_of_week") if given[name]]
+        return [*calendar, *self.known_names]
+
+    @property
     def train_rows(self) -> range:
         r"""The rows of the series that belong to the training part."""
         return split_rows(self.series.num_steps, self.split)["train"]
@@ -201,7 +211,7 @@ class ForecastData(LightningDataModule):
         check_edge_ids(graph)  # a transform may have left labels or ids behind
         if self.covariates is not None:
             path = Path(self.dataset_args.get("root") or ".", self.covariates)
-            self.known_values = read_known_values(path, series)
+            self.known_values, self.known_names = read_known_values(path, series)
         self.graph = graph
         self.series = series
 

@@ -12,7 +12,7 @@ from tgst.data import Series, read_table
 __all__ = ["read_known_values"]
 
 
-def read_known_values(path: str | Path, series: Series) -> Tensor:
+def read_known_values(path: str | Path, series: Series) -> tuple[Tensor, list[str]]:
     r"""Reads covariates of all nodes, such as holidays or a weather forecast, for the moments of a
     series.
 
@@ -21,8 +21,8 @@ def read_known_values(path: str | Path, series: Series) -> Tensor:
             may have more moments than the series.
         series: The readings.
 
-    Shapes:
-        - **output**: :math:`(T, D)`
+    Returns:
+        The values :math:`(T, D)` and the names of their columns.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -42,4 +42,4 @@ def read_known_values(path: str | Path, series: Series) -> Tensor:
             f"{path} must have a number for every moment of the readings, got none in the column "
             f"{table.node_id[column]} at {series.timestamps[row]}"
         )
-    return table.values[:, rows, 0].T.contiguous()
+    return table.values[:, rows, 0].T.contiguous(), table.node_id

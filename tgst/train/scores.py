@@ -39,7 +39,8 @@ def model_and_baseline_scores(
     Returns:
         For each model ``"mae"``, ``"rmse"`` and ``"mape"``, a tensor :math:`(H)` each; the task's
         model comes first. The readings of a week before are a baseline where the training rows
-        are that long, the mean of each weekday where they hold two weeks. All are scored on the
+        are that long and the horizon is not longer, the mean of each weekday where they hold two
+        weeks. All are scored on the
         same windows, also after a test with ``limit_test_batches``.
 
     Raises:
@@ -50,10 +51,12 @@ def model_and_baseline_scores(
     baselines: dict[str, Baseline] = {
         "last value": LastValue(),
         "historical mean": HistoricalMean(),
-        "linear autoregression": LinearAutoregression(data.history, data.horizon),
+        "linear autoregression": LinearAutoregression(
+            data.history, data.horizon, within_day=data.within_day
+        ),
     }
     weeks = (data.series.timestamps[data.train_rows[-1]] - data.series.timestamps[0]) / WEEK
-    if weeks >= 1:
+    if weeks >= 1 and data.horizon * data.series.step <= WEEK:
         baselines["same time last week"] = SeasonalLag(WEEK)
     if weeks >= 2:
         baselines["historical mean of the weekday"] = HistoricalMean(by_weekday=True)

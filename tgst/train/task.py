@@ -166,7 +166,11 @@ class ForecastTask(LightningModule):
         self.scaler = StandardScaler(data.scaler.mean.numel()).to(self.device)
         self.scaler.load_state_dict(data.scaler.state_dict())
         self.target_index = data.target_index
-        self.channels = {"channels": list(data.series.channels), "targets": data.target_names}
+        self.channels = {
+            "channels": list(data.series.channels),
+            "targets": data.target_names,
+            "covariates": data.covariate_names,
+        }
         for part in ("val", "test"):
             self.metrics[part] = torch.nn.ModuleDict(
                 {name: metric(data.horizon) for name, metric in METRICS.items()}
@@ -373,7 +377,8 @@ class ForecastTask(LightningModule):
         )
 
     def _input_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
-        options = {name: self.hparams[name] for name in ("fill", "rollout_steps")}
+        names = ("fill", "rollout_steps", "future_covariates")
+        options = {name: self.hparams[name] for name in names}
         return [
             *setting_differences(checkpoint.get("hyper_parameters", {}), options),
             *setting_differences(checkpoint.get("channels", {}), self.channels),

@@ -55,7 +55,7 @@ def checked_graph(data: Any) -> tuple[Tensor, int]:
     return edge_index, num_nodes
 
 
-def check_edge_ids(data: Data) -> None:
+def check_edge_ids(data: Data, full: Data | None = None) -> None:
     r"""Refuses a single graph whose labels, weights or edge ids no longer belong to its edges.
 
     Transforms that change the edges keep some edge attributes in step and not others.
@@ -68,17 +68,47 @@ def check_edge_ids(data: Data) -> None:
 
     The transforms of this package check every graph that has labels already.
 
+    Where edges were only sorted, nothing shows in the graph itself: with :obj:`full`, every id has
+    to name the same edge, with the same label, in both graphs.
+
     Args:
-        data (torch_geometric.data.Data): A homogeneous graph, not a batch or a sampled part of one.
+        data (torch_geometric.data.Data): A homogeneous graph, not a batch or, without :obj:`full`,
+            a sampled part of one. If its nodes are renumbered, :obj:`data.n_id` holds their numbers
+            in :obj:`full`.
+        full (torch_geometric.data.Data, optional): The graph as the transform that labelled or
+            weighed it left it, with :obj:`e_id` 0, 1, ... (default: :obj:`None`)
 
     Raises:
-        TypeError: If :obj:`data` is no single homogeneous graph.
+        TypeError: If :obj:`data` or :obj:`full` is no single homogeneous graph.
         ValueError: If an attribute is out of step; the message names it and the first edge.
     """
     edge_index, num_nodes = checked_graph(data)
     _check_length(data, "edge_weight", edge_index)
     if data.get("edge_type") is None:  # which was checked above
         _check_in_step(data, edge_index, num_nodes)
+    if full is not None:
+        _check_same_edges(data, edge_index, full)
+
+
+def _check_same_edges(data: Data, edge_index: Tensor, full: Data) -> None:
+    known, _ = checked_graph(full)
+    e_id, ids, n_id = data.get("e_id"), full.get("e_id"), data.get("n_id")
+    if not isinstance(ids, Tensor) or ids.tolist() != list(range(known.size(1))):
+        raise ValueError(f"full.e_id: expected 0, 1, ..., {known.size(1) - 1}, got {ids}")
+    if not isinstance(e_id, Tensor) or not torch.isin(e_id, ids).all():
+        raise ValueError(f"data.e_id: expected ids of full, got {e_id}")
+    ends = edge_index if n_id is None else n_id[edge_index]
+    wrong = (ends != known[:, e_id]).any(0)
+    label, known_label = data.get("edge_type"), full.get("edge_type")
+    if isinstance(label, Tensor) and isinstance(known_label, Tensor):
+        wrong |= label != known_label[e_id]
+    if wrong.any():
+        edge = int(wrong.nonzero()[0])
+        names = f"{edge_name(ends, edge)} and {edge_name(known, int(e_id[edge]))} of full"
+        raise ValueError(
+            f"data.e_id: expected that {names}, which have one id, are the same edge with the same "
+            f"label; {_ORDER}"
+        )
 
 
 def _check_in_step(data: Data, edge_index: Tensor, num_nodes: int) -> None:

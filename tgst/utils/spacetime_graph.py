@@ -68,6 +68,8 @@ def spacetime_graph(
         TypeError: If an argument is of the wrong type or dtype.
         ValueError: If a shape, number or value is out of place, or :obj:`temporal_reach` is even.
     """
+    if isinstance(edge_index, Adjacency):
+        raise TypeError("edge_index: expected a Tensor or an EdgeIndex, got Adjacency")
     num_steps = check_count("num_steps", num_steps, at_least=1)
     temporal_reach = check_count("temporal_reach", temporal_reach, at_least=1)
     num_partitions = check_count("num_partitions", num_partitions, at_least=1)
@@ -78,6 +80,8 @@ def spacetime_graph(
     # Without labels all edges have label 0, whatever the number of partitions.
     labels = 1 if edge_type is None else num_partitions
     space = Adjacency.build(edge_index, edge_type, num_nodes, labels)
+    if not isinstance(edge_weight, Tensor | None):
+        raise TypeError(f"edge_weight: expected a Tensor, got {type(edge_weight).__name__}")
     if edge_weight is not None and edge_weight.shape != (space.num_edges,):
         raise ValueError(
             f"edge_weight: expected shape [{space.num_edges}] (one number per edge), got "

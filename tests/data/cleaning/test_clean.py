@@ -89,3 +89,13 @@ def test_repr():
 def test_step_that_cannot_be_called():
     with pytest.raises(ValueError, match=r"`steps` must be callables .* got 'Resample'"):
         Clean([PhysicalRange(0, 1), "Resample"])
+
+
+def test_one_step_is_no_sequence():
+    with pytest.raises(ValueError, match=r"`steps` must be a sequence of steps, got PhysicalRange"):
+        Clean(PhysicalRange(0, 1))
+
+
+def test_step_that_gives_no_series():
+    with pytest.raises(ValueError, match="`steps` must give a Series, got NoneType from <function"):
+        Clean([lambda series: None])(random_series())

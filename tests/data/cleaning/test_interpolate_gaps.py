@@ -84,6 +84,8 @@ def test_repr():
     ("max_gap", "message"),
     [
         (0, "`max_gap` must be at least 1 step, got 0"),
+        ("NaT", "`max_gap` must be a positive number of whole seconds, got NaT"),
+        (np.timedelta64(1, "M"), "`max_gap` must have a fixed length, got .*1,'M'"),
         ("long", "`max_gap` must be a duration"),
         (1.5, "`max_gap` must be a duration such as '5min', got float"),
     ],

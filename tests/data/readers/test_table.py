@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,23 @@ def test_bad_local_times(tmp_path, times, tz, message):
         read_table(write(tmp_path, pd.DatetimeIndex(times)), tz=tz)
 
 
+@pytest.mark.parametrize("missing", [(-99.9,), np.array([-99.9]), [np.float64(-99.9)]])
+def test_values_that_mean_missing_are_compared_in_single_precision(tmp_path, missing):
+    (tmp_path / "speed.csv").write_text("a,b\n-99.9,2\n3,4\n")
+    series = read_table(tmp_path / "speed.csv", start="2024", step="1h", missing=missing)
+    assert series.mask.tolist() == [[False, True], [True, True]]
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("a.csv", "pyarrow"), ("a.parquet", "pyarrow"), ("a.h5", "h5py")]
+)
+def test_says_what_to_install(tmp_path, monkeypatch, name, package):
+    (tmp_path / name).write_text("a,b\n1,2\n")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf'{name} needs {package} to .*"tgst\[data\]"'):
+        read_table(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -125,6 +143,8 @@ def test_bad_local_times(tmp_path, times, tz, message):
         ({"start": "2024", "step": "-1h"}, "`step` must be positive, got '-1h'"),
         ({"start": "2024", "step": "1h", "tz": "UTC"}, "`tz` needs the local times of a file"),
         ({"start": "2024", "step": "1h", "node_id": ["x"]}, "`node_id` must hold 2 ids"),
+        ({"start": "2024", "step": "1h", "missing": 0}, "`missing` must be a sequence .* got 0"),
+        ({"start": "2024", "step": "1h", "missing": "0"}, "`missing` must be .* got '0'"),
         ({"start": "2024", "step": "1h", "key": "df"}, "`key` names a table of an HDF5 or NPZ fi"),
     ],
 )

@@ -66,6 +66,8 @@ def test_time_zone_in_the_texts_becomes_utc(tmp_path, zone):
         ("time\n2024-03-04\n", "a column of readings, got only timestamps"),
         ("time,a,b\n2024-03-04,1,2\n2024-03-05,3\n", "Row #3: Expected 3 columns, got 2"),
         ("time,a,b\n2024-03-04,1,2\n2024-03-05,x,3\n", "Row #3: .* invalid value 'x'"),
+        (",a\n0,1\n1,2\n", "line 1 must name every .* got no name in column 1; were row numbers"),
+        ("time,a,\n2024-03-04,1,2\n", "must name every column .* got no name in column 3"),
         ("time,a,a\n2024-03-04,1,2\n", "`node_id` must not repeat an id, got 'a'"),
         ("time,a\nmorning,1\n", "ISO 8601 timestamps .* got 'morning' at row 0"),
         ("time,a\n2024-03-04,1\n,2\n", "column 'time' of .* got '' at row 1"),
@@ -82,4 +84,14 @@ def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "speed.csv"
     path.write_bytes(b"\xff\xfe,a\n1,2\n")
     with pytest.raises(ValueError, match=r"speed\.csv must be UTF-8 text"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("kept", [30, 2000])
+def test_packed_file_that_is_cut_off(tmp_path, kept):
+    rng = np.random.default_rng(0)
+    lines = [f"2024-03-04 {row // 60:02}:{row % 60:02},{rng.random()}\n" for row in range(1000)]
+    path = write(tmp_path, "time,a\n" + "".join(lines), "speed.csv.gz")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=r"speed\.csv\.gz cannot be read: "):
         read_table(path)

@@ -209,3 +209,37 @@ def test_file_that_was_damaged(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"speed\.h5 cannot be read \(.*is it cut off, or packed"):
         read_table(path)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_wrong_number_of_blocks(tmp_path, number):
+    path = write(tmp_path, TEXTS, [(TEXTS, READINGS)])
+    with h5py.File(path, "a") as opened:
+        opened["df"].attrs["nblocks"] = number
+    message = r"each of its 3 columns in one block, got 0" if number == 0 else "has another layout"
+    with pytest.raises(ValueError, match=message):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (
+            np.array([b"773869", b"773869", b"7"]),
+            "got 3 columns in the blocks, 2 of them different",
+        ),
+        (np.array([b"773869", b"767541", b"8"]), r"speed\.h5 has another layout: '8'"),
+    ],
+)
+def test_blocks_of_other_columns(tmp_path, items, message):
+    with pytest.raises(ValueError, match=message):
+        read_table(write(tmp_path, TEXTS, [(items, READINGS)]))
+
+
+def test_axis_that_is_no_array(tmp_path):
+    path = write(tmp_path, TEXTS, [(TEXTS, READINGS)])
+    with h5py.File(path, "a") as opened:
+        del opened["df"]["axis0"]
+        opened["df"].create_group("axis0")
+    with pytest.raises(ValueError, match=r"speed\.h5 has another layout: .*; what is read is"):
+        read_table(path)

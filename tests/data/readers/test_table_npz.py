@@ -60,6 +60,7 @@ def test_a_reading_lacks_if_a_channel_does(tmp_path):
         ({}, r"flow\.npz has no timestamps: give `start`"),
         ({"timestamps": np.arange(4)}, "datetime64 or of ISO 8601 texts, got int64"),
         ({"timestamps": TIMES[:3]}, r"`timestamps` must be .* shape \(4,\)"),
+        ({"node_id": np.array("a"), "timestamps": TIMES}, r"`node_id` must .* of shape \(\)"),
         ({"a": FLOW[0, 0], "timestamps": TIMES}, r"got int64 of shape \(2,\)"),
         ({"a": FLOW.astype(str), "timestamps": TIMES}, "must hold numbers"),
         (
@@ -78,7 +79,26 @@ def test_another_file(tmp_path):
     path.write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"flow\.npz must be an NPZ file"):
         read_table(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"flow\.npz must be an NPZ file, got No data left"):
+        read_table(path)
     with path.open("wb") as file:
         np.save(file, FLOW)
     with pytest.raises(ValueError, match=r"flow\.npz must be an NPZ file, got a single array"):
         read_table(path)
+
+
+@pytest.mark.parametrize("position", [60, 200])  # the header of the array, and its numbers
+def test_damaged_file(tmp_path, position):
+    path = tmp_path / "flow.npz"
+    np.savez_compressed(path, a=np.random.default_rng(0).random((500, 3)))
+    damaged = bytearray(path.read_bytes())
+    damaged[position] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"flow\.npz: the array 'a' cannot be read"):
+        read_table(path, start="2024", step="1h")
+
+
+def test_ids_as_bytes(tmp_path):
+    path = write(tmp_path, a=FLOW, timestamps=TIMES, node_id=np.array([b"x", b"y", b"z"]))
+    assert read_table(path).node_id == ["x", "y", "z"]

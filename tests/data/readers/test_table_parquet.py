@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,15 @@ READINGS = pd.DataFrame({"101": [1.0, np.nan, 3.0], "102": [4, 5, 6]}, index=TIM
 def write(folder, frame):
     frame.to_parquet(folder / "speed.parquet")
     return folder / "speed.parquet"
+
+
+def test_days(tmp_path):
+    days = pd.date_range("2024-03-04", periods=3)
+    frame = pd.DataFrame({"day": days.date, "a": [1.0, 2.0, 3.0]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        series = read_table(write(tmp_path, frame), timestamps="day")
+    assert (series.timestamps == days.to_numpy()).all()
 
 
 @pytest.mark.parametrize("form", ["index", "column", "text"])
@@ -50,6 +61,11 @@ def test_without_timestamps(tmp_path):
     ("frame", "timestamps", "message"),
     [
         (READINGS, "when", "`timestamps` must name a column of .* got 'when'; it has 101, 102"),
+        (
+            pd.DataFrame({"when": ["2024-03-04", None], "a": [1, 2]}),
+            "when",
+            "column 'when' of .* got .* at row 1",
+        ),
         (READINGS, "102", "a column of timestamps of .* got int64 in '102'"),
         (
             READINGS.rename_axis("when").reset_index(),
@@ -67,3 +83,12 @@ def test_another_file(tmp_path):
     (tmp_path / "speed.parquet").write_text("time,a\n2024-03-04,1\n")
     with pytest.raises(ValueError, match=r"speed\.parquet must be a Parquet file"):
         read_table(tmp_path / "speed.parquet")
+
+
+def test_damaged_file(tmp_path):
+    path = write(tmp_path, READINGS)
+    damaged = bytearray(path.read_bytes())
+    damaged[10] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"speed\.parquet must be a Parquet file, got .*snappy"):
+        read_table(path)

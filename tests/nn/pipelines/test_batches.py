@@ -42,7 +42,8 @@ def built(name):
     return model, edges
 
 
-GRAPHS = [(6, 9), (4, 3), (9, 14)]
+# With a graph whose nodes have self loops alone, and one of a single node.
+GRAPHS = [(6, 9), (4, 3), (3, 0), (1, 0), (9, 14)]
 
 
 @pytest.mark.parametrize("name", BUILD)
@@ -50,13 +51,16 @@ GRAPHS = [(6, 9), (4, 3), (9, 14)]
 def test_different_graphs(name, kind):
     model, edges = built(name)
     graphs = [labelled(*size, seed=seed) for seed, size in enumerate(GRAPHS)]
-    batch = kind(graphs) if kind else next(iter(DataLoader(graphs, batch_size=3)))
-    assert batch.num_nodes == 19
+    for key in ("edge_type", "edge_weight", "e_id"):  # no edge at all
+        graphs[3][key] = graphs[3][key][:0]
+    graphs[3].edge_index = graphs[3].edge_index[:, :0]
+    batch = kind(graphs) if kind else next(iter(DataLoader(graphs, batch_size=5)))
+    assert batch.num_nodes == 23
     apart = torch.cat([model(graph.x, *edges(graph)) for graph in graphs])
     together = model(batch.x, *edges(batch))
     torch.testing.assert_close(together, apart, rtol=1e-9, atol=1e-9)
     first = model(graphs[0].x, *edges(graphs[0]))
-    for graph, out in zip(batch.to_data_list(), together.split([6, 4, 9]), strict=True):
+    for graph, out in zip(batch.to_data_list(), together.split([6, 4, 3, 1, 9]), strict=True):
         torch.testing.assert_close(model(graph.x, *edges(graph)), out, rtol=1e-9, atol=1e-9)
     assert (first - together[:6]).abs().max() < 1e-9
 
@@ -74,7 +78,7 @@ def test_shuffled_data_loader_gives_every_graph_once():
             expected = model(graphs[part].x, *edges(graphs[part]))
             torch.testing.assert_close(out[batch.batch == number], expected)
             seen.append(part)
-    assert sorted(seen) == [0, 1, 2]
+    assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
 def test_copies_of_a_graph_share_the_parameters_of_its_edges():

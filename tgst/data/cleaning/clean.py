@@ -23,10 +23,12 @@ class Clean:
         record (list): A :class:`StepRecord` for each step of the last call.
 
     Raises:
-        ValueError: If a step cannot be called.
+        ValueError: If a step cannot be called or, when it is, gives no series.
     """
 
     def __init__(self, steps: Sequence[Callable[[Series], Series]]) -> None:
+        if callable(steps):
+            raise ValueError(f"`steps` must be a sequence of steps, got {steps!r}; write [step]")
         for step in steps:
             if not callable(step):
                 raise ValueError(
@@ -40,6 +42,10 @@ class Clean:
         record = []
         for step in self.steps:
             before, series = series, step(series)
+            if not isinstance(series, Series):
+                raise ValueError(
+                    f"`steps` must give a Series, got {type(series).__name__} from {step!r}"
+                )
             record.append(_record(step, before, series))
         self.record = record
         return series

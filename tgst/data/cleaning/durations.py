@@ -24,18 +24,21 @@ def whole_seconds(duration: Duration, name: str) -> int:
         import pandas as pd
 
         try:
-            length = pd.Timedelta(duration).to_timedelta64()
+            length = pd.Timedelta(duration)
         except ValueError as error:
             raise ValueError(
                 f"`{name}` must be a duration such as '5min', got {duration!r}"
             ) from error
+        seconds = length / pd.Timedelta(1, "s")
     elif isinstance(duration, timedelta | np.timedelta64):
-        length = np.timedelta64(duration)
+        try:
+            seconds = np.timedelta64(duration) / np.timedelta64(1, "s")
+        except TypeError as error:  # years and months have no fixed length
+            raise ValueError(f"`{name}` must have a fixed length, got {duration!r}") from error
     else:
         raise ValueError(
             f"`{name}` must be a duration such as '5min', got {type(duration).__name__}"
         )
-    seconds = length / np.timedelta64(1, "s")
     if not seconds >= 1 or seconds != int(seconds):
         raise ValueError(f"`{name}` must be a positive number of whole seconds, got {duration}")
     return int(seconds)

@@ -3,6 +3,7 @@ r"""Readings from a file, whatever its format."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -86,20 +87,23 @@ def read_table(
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ImportError: If a package that reads the format is not installed.
         ValueError: If the format is unknown or the file is not of it, timestamps are absent,
             repeated or unsorted, or the ids do not match those of the graph.
     """
     path = Path(path)
+    absent = _as_numbers(missing)
     table = _read(path, key, timestamps)
     moments = _moments(table, path, start, step, tz)
     values = table.values if table.values.ndim == 3 else table.values[..., None]
     if channels is None and table.values.ndim == 2:
         channels = (channel,)
     observed = ~np.isnan(values)
-    for value in missing:
+    for value in absent:
         observed &= values != value
     seen = torch.from_numpy(np.ascontiguousarray(observed.all(axis=-1).T))
-    readings = torch.from_numpy(np.ascontiguousarray(values.transpose(1, 0, 2)))
+    # pandas may give an array that must not be written to: that one is copied
+    readings = torch.from_numpy(np.require(values.transpose(1, 0, 2), requirements=["C", "W"]))
     names = list(node_id) if node_id is not None else table.node_id
     if graph is not None:
         wanted = _graph_ids(graph, path)
@@ -118,13 +122,28 @@ def _read(path: Path, key: str | None, timestamps: str | None) -> RawTable:
         raise FileNotFoundError(f"`path` must be a file, got {path}")
     if key is not None and suffix not in (".h5", ".hdf5", ".npz"):
         raise ValueError(f"`key` names a table of an HDF5 or NPZ file, got {key!r} for {path.name}")
-    if suffix == ".npz":
-        return read_npz(path, key, timestamps)
-    if suffix == ".parquet":
-        return read_parquet(path, timestamps)
-    if suffix in (".h5", ".hdf5"):
-        return read_hdf5(path, key)
-    return read_csv(path, timestamps)
+    try:
+        if suffix == ".npz":
+            return read_npz(path, key, timestamps)
+        if suffix == ".parquet":
+            return read_parquet(path, timestamps)
+        if suffix in (".h5", ".hdf5"):
+            return read_hdf5(path, key)
+        return read_csv(path, timestamps)
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f'{path.name} needs {error.name} to be read: pip install "tgst[data]"'
+        ) from error
+
+
+def _as_numbers(missing: Sequence[float]) -> list[float]:
+    r"""Values that mean *not observed*, as Python's numbers: NumPy compares those with float32 in
+    float32, where 99.9 is 99.9.
+    """
+    if not isinstance(missing, str):
+        with suppress(TypeError, ValueError):
+            return [float(value) for value in missing]
+    raise ValueError(f"`missing` must be a sequence of numbers such as (0,), got {missing!r}")
 
 
 def _moments(

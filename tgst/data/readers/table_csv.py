@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -24,15 +25,30 @@ def read_csv(path: Path, timestamps: str | None) -> RawTable:
             one if it holds no numbers.
 
     Raises:
-        ValueError: If a line has too few or too many cells, a cell is no number, a name occurs
-            twice, or the file is empty or no text.
+        ValueError: If a line has too few or too many cells, a cell is no number, a column of
+            readings has no name, or the file is empty, cut off or no text.
     """
+    try:
+        return _read(path, timestamps)
+    except (UnicodeDecodeError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} must be UTF-8 text, got {error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _read(path: Path, timestamps: str | None) -> RawTable:
     names = _header(path)
     if timestamps is not None and timestamps not in names:
         raise ValueError(f"`timestamps` must name a column of {path}, got {timestamps!r}")
     moments = names.index(timestamps) if timestamps is not None else 0
     if timestamps is None and not _first_is_text(path):
         moments = -1
+    unnamed = [column for column, name in enumerate(names) if not name and column != moments]
+    if unnamed:
+        raise ValueError(
+            f"{path} line 1 must name every column of readings, got no name in column "
+            f"{unnamed[0] + 1}; were row numbers written with the readings?"
+        )
     columns = _columns(path, len(names), moments)
     stamps, in_utc = None, False
     if moments >= 0:
@@ -52,11 +68,8 @@ def _open(path: Path) -> IO[str]:
 
 
 def _header(path: Path) -> list[str]:
-    try:
-        with _open(path) as lines:
-            names = [name.strip() for name in next(csv.reader(lines), [])]
-    except (UnicodeDecodeError, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} must be UTF-8 text, got {error}") from error
+    with _open(path) as lines:
+        names = [name.strip() for name in next(csv.reader(lines), [])]
     if not names:
         raise ValueError(f"{path} must begin with a line of node ids, got an empty file")
     return names

@@ -42,6 +42,8 @@ def read_hdf5(path: Path, key: str | None) -> RawTable:
                 f"{path} cannot be read ({error}); is it cut off, or packed with a filter that is "
                 "not installed?"
             ) from error
+        except (KeyError, AttributeError, TypeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} has another layout: {error}; {READ}") from error
 
 
 def _group(file: Any, path: Path, key: str | None) -> Any:
@@ -93,6 +95,7 @@ def _read_frame(group: Any, path: Path) -> RawTable:
         )
     num_steps = len(group["axis1"])
     values = np.full((num_steps, len(names)), np.nan, dtype=np.float32)
+    given: list[str] = []
     for block in range(int(group.attrs.get("nblocks", 1))):
         items = _names(group[f"block{block}_items"], path, encoding)
         readings = group[f"block{block}_values"]
@@ -107,6 +110,12 @@ def _read_frame(group: Any, path: Path) -> RawTable:
                 f"got {array.shape}"
             )
         values[:, [column[name] for name in items]] = array
+        given += items
+    if sorted(given) != sorted(names):
+        raise ValueError(
+            f"{path} must hold each of its {len(names)} columns in one block, got {len(given)} "
+            f"columns in the blocks, {len(set(given))} of them different; {READ}"
+        )
     return RawTable(values, stamps, in_utc, names)
 
 

@@ -28,7 +28,7 @@ def read_npz(path: Path, key: str | None, timestamps: str | None) -> RawTable:
     """
     try:
         archive = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} must be an NPZ file, got {error}") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise ValueError(f"{path} must be an NPZ file, got a single array")
@@ -50,7 +50,7 @@ def read_npz(path: Path, key: str | None, timestamps: str | None) -> RawTable:
             stamps, in_utc = _moments(_array(archive, moments, path), moments, path)
         node_id = None
         if "node_id" in archive.files:
-            node_id = [str(name) for name in _array(archive, "node_id", path).tolist()]
+            node_id = _names(_array(archive, "node_id", path), path)
     return RawTable(values.astype(np.float32), stamps, in_utc, node_id)
 
 
@@ -69,8 +69,17 @@ def _key(names: list[str], path: Path, key: str | None, moments: str) -> str:
 def _array(archive: Any, name: str, path: Path) -> np.ndarray:
     try:
         return archive[name]
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged bytes trip the parsers wherever they happen to be
         raise ValueError(f"{path}: the array {name!r} cannot be read: {error}") from error
+
+
+def _names(array: np.ndarray, path: Path) -> list[str]:
+    if array.ndim != 1 or array.dtype.kind not in "iuUS":
+        raise ValueError(
+            f"`node_id` must be one line of texts or whole numbers in {path}, got {array.dtype} "
+            f"of shape {array.shape}"
+        )
+    return array.astype(str).tolist()
 
 
 def _moments(array: np.ndarray, name: str, path: Path) -> tuple[np.ndarray, bool]:

@@ -28,8 +28,8 @@ def read_parquet(path: Path, timestamps: str | None) -> RawTable:
     from pyarrow import parquet
 
     try:
-        frame = parquet.read_table(path).to_pandas()
-    except pa.ArrowInvalid as error:
+        frame = parquet.read_table(path).to_pandas(date_as_object=False)
+    except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} must be a Parquet file, got {error}") from error
     index: Any = frame.index
     if timestamps is not None and timestamps != index.name:
@@ -58,7 +58,8 @@ def _moments(index: Any, timestamps: str | None, path: Path) -> tuple[np.ndarray
     if timestamps is None:
         return None, False
     if pd.api.types.is_string_dtype(index.dtype):
-        return moments_from_text(index.tolist(), f"column {timestamps!r} of {path}")
+        texts = ["" if text is None or text is pd.NA else str(text) for text in index.tolist()]
+        return moments_from_text(texts, f"column {timestamps!r} of {path}")
     raise ValueError(
         f"`timestamps` must name a column of timestamps of {path}, got {index.dtype} in "
         f"{timestamps!r}"
