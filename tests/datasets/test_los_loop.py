@@ -110,7 +110,7 @@ def test_missing_file(tmp_path, name):
         (SPEED.replace("22", "11"), "los_speed.csv line 1 must name every sensor once"),
         (SPEED.replace("22", ""), "los_speed.csv line 1 must name every sensor once"),
         ("11,22,33\n", "los_speed.csv must have rows of 3 numbers, got none after line 1"),
-        ("", "los_speed.csv is empty"),
+        ("", "los_speed.csv: expected text, got an empty file"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:loadtxt")
@@ -129,7 +129,7 @@ def test_bad_speed(tmp_path, speed, message):
         (ADJACENCY[:-1], "los_adj.csv line 3 must end with a line break"),
         (ADJACENCY.replace("0.25", "-0.25"), "los_adj.csv line 2, column 3 must not be negative"),
         (ADJACENCY.replace("0.25", "x"), "los_adj.csv line 2, column 3 must be .* number, got 'x'"),
-        ("", "los_adj.csv is empty"),
+        ("", "los_adj.csv: expected text, got an empty file"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:loadtxt")
@@ -227,7 +227,7 @@ def test_bytes_that_are_no_text(tmp_path, name):
     path = write(tmp_path) / name
     path.write_bytes(path.read_bytes() + b"1,\xff,2\n")
     line = path.read_bytes().count(b"\n")
-    message = rf"{name} line {line} must be UTF-8 text, got the byte 0xff"
+    message = rf"{name} line {line}: expected UTF-8 text, got the byte 0xff"
     with pytest.raises(ValueError, match=message):
         LosLoop(tmp_path)
 

@@ -133,3 +133,21 @@ def test_best_is_kept_over_a_resumption(tmp_path, root, moved):
     assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 2
     assert {path.name for path in folder.glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
     assert_same(before["state_dict"], after["state_dict"])
+
+
+def test_a_fit_is_not_resumed_on_other_training_rows(tmp_path, root):
+    """What it was validated on must not become what it learns from."""
+    _, _, path = trained(tmp_path, root)
+    message = r"fit to the readings from 2012-03-01T00:00:00 to 2012-03-01T08:40:00, but data.split"
+    with pytest.raises(ValueError, match=message):
+        tiny_trainer(tmp_path, max_epochs=2).fit(
+            ForecastTask(tiny_model()),
+            datamodule=tiny_data(root, split=(0.8, 0.1, 0.1)),
+            ckpt_path=path,
+        )
+    tiny_trainer(tmp_path).test(  # on other rows it may well be tested
+        ForecastTask(tiny_model()),
+        datamodule=tiny_data(root, split=(0.5, 0.1, 0.4)),
+        ckpt_path=path,
+        verbose=False,
+    )

@@ -10,6 +10,7 @@ import torch
 from torch_geometric.data import Data, InMemoryDataset
 
 from tgst.data import Series
+from tgst.data.readers.text import read_text
 from tgst.datasets.distance_matrix import read_distance_matrix
 from tgst.datasets.download import RemoteFile, local_files
 from tgst.datasets.sensor_locations import read_sensor_ids
@@ -88,7 +89,7 @@ class LosLoop(InMemoryDataset):
         super().__init__(str(root), transform)
         files = [SPEED, ADJACENCY] if distances is None else [SPEED]
         speed_path, *adjacency_paths = local_files(root, files, SOURCE, download)
-        _check_text(speed_path)
+        read_text(speed_path)  # refuses what is no text
         node_id = _read_header(speed_path)
         speed = _read_table(speed_path, len(node_id), skip=1)
         _check_complete(speed_path, speed)
@@ -114,7 +115,7 @@ class LosLoop(InMemoryDataset):
 
 
 def _read_weights(path: Path, node_id: list[str]) -> Data:
-    _check_text(path)
+    read_text(path)
     adjacency = _read_table(path, len(node_id))
     _check_adjacency(path, adjacency)
     target, source = (torch.from_numpy(index) for index in adjacency.nonzero())
@@ -141,20 +142,6 @@ def _read_lengths(path: Path, node_id: list[str]) -> Data:
             f"{path.name} are others"
         )
     return read_distance_matrix(path, node_id, zero="no_path")
-
-
-def _check_text(path: Path) -> None:
-    content = path.read_bytes()
-    if not content:
-        raise ValueError(f"{path} is empty; was it written completely?")
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path} line {line} must be UTF-8 text, got the byte {content[error.start]:#04x}; "
-            "is the file another one or compressed?"
-        ) from error
 
 
 def _read_header(path: Path) -> list[str]:

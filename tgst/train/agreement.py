@@ -152,19 +152,31 @@ def _as_list(value: Any) -> Any:
 
 
 def check_resumable(
-    name: str, checkpoint: Mapping[str, Any], settings: Mapping[str, Any], max_epochs: int | None
+    name: str,
+    checkpoint: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    max_epochs: int | None,
+    trained_on: str | None = None,
 ) -> None:
-    r"""Refuses to resume a fit with settings that the checkpoint would override.
+    r"""Refuses to resume a fit with settings that the checkpoint would override, or with training
+    rows that it may have been validated on.
 
     Args:
         name: How messages call the checkpoint.
         checkpoint: What was saved.
         settings: The arguments of the task here.
         max_epochs: Epochs of the trainer here.
+        trained_on: First and last moment of the training rows here.
 
     Raises:
-        ValueError: If the optimizer or its schedule differs; names the setting.
+        ValueError: If the optimizer, its schedule or the training rows differ; names the setting.
     """
+    rows = checkpoint.get("trained_on")
+    if None not in (rows, trained_on) and rows != trained_on:
+        raise ValueError(
+            f"{name} is of a fit to the readings from {rows}, but data.split and the data set give "
+            f"{trained_on} here; keep them or start a new fit"
+        )
     saved = checkpoint.get("hyper_parameters", {})
     own = {f"model.{n}": _as_setting(settings[n]) for n in _OF_THE_OPTIMIZER}
     theirs = {f"model.{n}": _as_setting(saved[n]) for n in _OF_THE_OPTIMIZER if n in saved}

@@ -128,6 +128,7 @@ class ForecastTask(LightningModule):
         self.scaler: StandardScaler | None = None
         self.target_index: list[int] | None = None
         self.channels: dict[str, list[str]] = {}
+        self.trained_on: str | None = None
         self.metrics = torch.nn.ModuleDict()
         self.scores: dict[str, Tensor] = {}
         self.tested_batches: int | None = None
@@ -171,6 +172,8 @@ class ForecastTask(LightningModule):
             "targets": data.target_names,
             "covariates": data.covariate_names,
         }
+        moments = data.series.timestamps[data.train_rows.start : data.train_rows.stop]
+        self.trained_on = f"{moments[0]} to {moments[-1]}"
         for part in ("val", "test"):
             self.metrics[part] = torch.nn.ModuleDict(
                 {name: metric(data.horizon) for name, metric in METRICS.items()}
@@ -302,6 +305,7 @@ class ForecastTask(LightningModule):
         checkpoint["model_arguments"] = constructor_arguments(self.model)
         checkpoint["target_index"] = self.target_index
         checkpoint["channels"] = self.channels
+        checkpoint["trained_on"] = self.trained_on
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         r"""Refuses a checkpoint of another model or graph before any weight is changed.
@@ -346,7 +350,7 @@ class ForecastTask(LightningModule):
 
         Raises:
             ValueError: If model, weight averaging, input, channels or graph differ, or, of a fit
-                to resume, the optimizer or its schedule; names how.
+                to resume, the optimizer, its schedule or the training rows; names how.
         """
         sentences = self._model_differences(checkpoint) or self._input_differences(checkpoint)
         if sentences:
@@ -359,7 +363,7 @@ class ForecastTask(LightningModule):
                     "set model.other_graph to true to use its weights here"
                 )
         if resumed:
-            check_resumable(name, checkpoint, self.hparams, max_epochs)
+            check_resumable(name, checkpoint, self.hparams, max_epochs, self.trained_on)
 
     def _model_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
         state, own_class = checkpoint["state_dict"], _class_name(self.model)
