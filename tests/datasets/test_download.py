@@ -1,6 +1,7 @@
 import hashlib
 import http.server
 import io
+import random
 import re
 import threading
 import zipfile
@@ -20,12 +21,22 @@ def archive() -> bytes:
     return buffer.getvalue()
 
 
+def damaged_archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("inside/a.csv", random.Random(0).randbytes(200) + CONTENT)
+    content = bytearray(buffer.getvalue())
+    content[42] ^= 0xFF  # the first packed byte, behind 30 bytes of header and 12 of the name
+    return bytes(content)
+
+
 class Publisher(http.server.BaseHTTPRequestHandler):
     r"""Serves a few files and writes down what was asked for."""
 
     def do_GET(self):
         self.server.asked.append(self.path)
         files = {"/good.csv": CONTENT, "/cut.csv": CONTENT, "/all.zip": archive()}
+        files["/damaged.zip"] = damaged_archive()
         if self.path not in files:
             self.send_error(404)
             return
@@ -141,6 +152,13 @@ def test_archive_without_the_file(tmp_path, publisher):
     file = RemoteFile("c.csv", f"{publisher.address}/good.csv", member="inside/c.csv")
     with pytest.raises(ValueError, match=r"/good.csv must be a ZIP archive with inside/c.csv, got"):
         local_files(tmp_path, [file], "on a page", download=True)
+    assert names(tmp_path) == []
+
+
+def test_damaged_archive(tmp_path, publisher):
+    file = RemoteFile("a.csv", f"{publisher.address}/damaged.zip", member="inside/a.csv")
+    with pytest.raises(ValueError, match=r"/damaged.zip must be a ZIP archive .* was not kept"):
+        local_files(tmp_path, [file], "source", download=True)
     assert names(tmp_path) == []
 
 

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from tests.train.tiny import tiny_data, tiny_model, tiny_trainer
+from tests.train.tiny import tiny_data, tiny_model, tiny_trainer, trained
 from tgst.train import ForecastTask, RandomState
 from tgst.train.forecast_cli import checkpoint_callbacks
 

@@ -98,7 +98,7 @@ def test_dtype_is_the_default_one(roads: nx.DiGraph) -> None:
 def test_names_of_edge_attributes(roads: nx.DiGraph) -> None:
     nx.set_edge_attributes(roads, 5.0, "edge_speed")
     assert from_networkx(roads, edge_attrs="edge_speed").edge_speed.tolist() == [5, 5, 5]
-    for name in ("index", "edge_label", "weight", "length", "type", "edge_type"):
+    for name in ("index", "edge_label", "weight", "length", "type"):
         with pytest.raises(ValueError, match=f"edge_attrs: .*got '{name}' for data.edge_"):
             from_networkx(roads, edge_attrs=[name])
     with pytest.raises(ValueError, match="edge_type holds the labels of the partition transforms"):
@@ -151,6 +151,65 @@ def test_integers_that_do_not_fit(roads: nx.DiGraph, value: int, other: int) -> 
     assert data.edge_osmid.tolist() == [other, 2**63 - 1, other]
     roads.edges["c", "a"]["osmid"] = 2.0**63  # no integer, and no loss
     assert from_networkx(roads, edge_attrs=["osmid"]).edge_osmid.tolist() == [other, 2.0**63, other]
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_integers_beyond_all_floats(roads: nx.DiGraph, value: int) -> None:
+    roads.edges["c", "a"]["cost"] = roads.nodes["a"]["speed"] = value
+    for argument in ("length", "weight", "edge_attrs"):
+        with pytest.raises(ValueError, match=r"edge \('c', 'a'\), attribute 'cost': expected"):
+            from_networkx(roads, **{argument: "cost"})
+    for name in ("speed", ["speed"]):
+        with pytest.raises(ValueError, match="node 'a', attribute 'speed': expected a number, got"):
+            from_networkx(roads, x=name)
+    roads.nodes["a"]["speed"] = 2**70
+    assert from_networkx(roads, x="speed").x.tolist() == [[50], [2.0**70], [70], [80]]
+
+
+def test_infinity_passes(roads: nx.DiGraph) -> None:
+    roads.edges["c", "a"]["length"] = "inf"
+    assert from_networkx(roads, length="length").edge_length.tolist() == [250.5, math.inf, 100]
+
+
+def test_arrays_on_edges(roads: nx.DiGraph) -> None:
+    for number, edge in enumerate(roads.edges):
+        roads.edges[edge].update(turn=(number, 0.5), sides=[True, number > 0])
+    data = from_networkx(roads, edge_attrs=["turn", "sides"])
+    assert data.edge_turn.tolist() == [[0, 0.5], [1, 0.5], [2, 0.5]]
+    assert data.edge_sides.tolist() == [[True, False], [True, True], [True, True]]
+    streets = nx.MultiDiGraph(roads)
+    streets.add_edge("a", "c", turn=[10, 20], sides=[False, False])
+    data = from_networkx(streets, edge_attrs=["turn", "sides"], parallel="sum")
+    assert data.edge_turn.tolist() == [[0, 0.5], [1, 0.5], [12, 20.5]]
+    assert data.edge_sides.tolist() == [[True, False], [True, True], [True, True]]
+    roads.edges["c", "a"]["turn"] = (1.0, math.nan)
+    with pytest.raises(ValueError, match=r"edge \('c', 'a'\), attribute 'turn': expected a number"):
+        from_networkx(roads, edge_attrs=["turn"])
+    roads.edges["c", "a"]["turn"] = 2.0
+    with pytest.raises(ValueError, match=r"edge \('c', \(0, 1\)\), attribute 'turn': expected a n"):
+        from_networkx(roads, edge_attrs=["turn"])
+
+
+def test_labels(roads: nx.DiGraph) -> None:
+    for number, edge in enumerate(roads.edges):
+        roads.edges[edge]["edge_type"] = number
+    data = from_networkx(roads, edge_attrs=["edge_type"])
+    assert data.edge_type.tolist() == [0, 1, 2]
+    assert data.edge_type.dtype == torch.long
+    message = r"edge .*, attribute 'edge_type': expected a label .an integer from 0., got "
+    for value in (-1, 0.5, "primary", None, (1, 2)):
+        roads.edges["c", "a"]["edge_type"] = value
+        with pytest.raises(ValueError, match=r"edge .*, attribute 'edge_type': expected a"):
+            from_networkx(roads, edge_attrs=["edge_type"])
+    nx.set_edge_attributes(roads, True, "edge_type")
+    with pytest.raises(ValueError, match=message + "True"):
+        from_networkx(roads, edge_attrs=["edge_type"])
+    roads.edges["c", "a"]["edge_type"] = -1
+    with pytest.raises(ValueError, match=message.replace(".*", r"\('c', 'a'\)") + "-1"):
+        from_networkx(roads, edge_attrs=["edge_type"])
+    assert from_networkx(nx.DiGraph(), edge_attrs=["edge_type"]).edge_type.shape == (0,)
+    with pytest.raises(ValueError, match=r"parallel: expected 'keep' or 'min' .*, got 'sum'"):
+        from_networkx(nx.MultiDiGraph(roads), edge_attrs=["edge_type"], parallel="sum")
 
 
 def test_bad_value_inside_of_an_array() -> None:

@@ -81,6 +81,36 @@ def test_geographic_directions() -> None:
     assert line_graph(data, geographic=True).edge_type.tolist() == [0]
 
 
+def test_geographic_across_the_antimeridian() -> None:
+    # East over the antimeridian, then north, west over it, and south again.
+    places = [[179.9, 0], [-179.9, 0], [-179.9, 0.1], [179.9, 0.1], [179.9, 0]]
+    data = Data(
+        edge_index=torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4]]),
+        pos=torch.tensor(places, dtype=torch.float64),
+    )
+    line = line_graph(data, geographic=True)
+    assert line.edge_type.tolist() == [1, 1, 1]
+    assert line.pos[1::2, 0].tolist() == pytest.approx([-179.9, 179.9])
+    assert line.pos[::2, 0].abs().tolist() == pytest.approx([180, 180])
+    assert line.pos[:, 1].tolist() == pytest.approx([0, 0.05, 0.1, 0.05])
+    assert line_graph(data).edge_type.tolist() == [2, 2, 2]  # in a plane
+
+
+def test_geographic_positions_in_metres() -> None:
+    data = crossing()
+    data.pos = data.pos + torch.tensor([566_214.0, 4_186_804.0])
+    with pytest.raises(ValueError, match=r"geographic: expected False .*reach 4186808\.0"):
+        line_graph(data, geographic=True)
+
+
+def test_height_is_ignored() -> None:
+    data = crossing()
+    data.pos = torch.cat([data.pos, torch.tensor([[9.0], [1], [-5], [3], [7]])], dim=1)
+    line = line_graph(data)
+    assert line.edge_type.equal(line_graph(crossing()).edge_type)
+    assert line.pos[0].tolist() == [1, 0, 5]
+
+
 def test_loops_and_parallel_segments() -> None:
     data = Data(
         edge_index=torch.tensor([[0, 0, 1, 0, 1], [1, 1, 0, 0, 1]]),
@@ -118,6 +148,19 @@ def test_same_as_networkx_on_random_graphs() -> None:
         order = line.edge_index[0] * line.num_nodes + line.edge_index[1]
         assert (order.diff() > 0).all()
         assert "edge_type" not in line
+
+
+def test_same_as_networkx_on_random_multigraphs() -> None:
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        graph = nx.MultiDiGraph()
+        graph.add_nodes_from(range(8))
+        graph.add_edges_from(generator.integers(0, 8, (25, 2)).tolist())
+        line = line_graph(from_networkx(graph))
+        names = list(graph.edges(keys=True))
+        found = [(names[a], names[b]) for a, b in line.edge_index.T.tolist()]
+        assert sorted(found) == sorted(nx.line_graph(graph).edges())
+        assert len(set(line.node_id)) == len(names)
 
 
 def test_without_pos_and_without_turns() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch, Data
 
+from tgst.transforms import DirectionPartition
 from tgst.utils import from_networkx, to_networkx
 
 
@@ -59,12 +60,19 @@ def test_round_trip() -> None:
         pos="pos",
         length="length",
         weight="weight",
-        edge_attrs=["lanes", "oneway"],
+        edge_attrs=["lanes", "oneway", "turn", "edge_type"],
     )
-    names = ("x", "pos", "edge_index", "edge_length", "edge_weight", "edge_lanes", "edge_oneway")
-    same(data, back, *names)
+    names = set(data.to_dict())
+    same(data, back, *(names - {"node_id"}))
+    assert set(back.to_dict()) == {*names, "e_id", "num_nodes"}
     assert back.node_id == data.node_id
     assert back.num_nodes == 4
+
+
+def test_round_trip_of_labels_on_parallel_edges() -> None:
+    data = DirectionPartition()(roads())
+    back = from_networkx(to_networkx(data), weight="weight", edge_attrs=["edge_type"])
+    same(data, back, "edge_index", "edge_weight", "edge_type")
 
 
 def test_round_trip_of_readings() -> None:

@@ -27,7 +27,9 @@ class Series:
     memory. Unobserved readings are stored as zero, but for those that a cleaning step filled in:
     they keep their value in :obj:`values` and stay unobserved in :obj:`mask`, so that the mask
     keeps the record of what was measured. Filled readings may serve as input; losses, metrics and
-    scalers never count them.
+    scalers never count them. Loaders take them for known from the next observed reading of the
+    node on: fill by readings up to that one, as :class:`tgst.data.InterpolateGaps` does, and no
+    input holds the future.
 
     Args:
         values (torch.Tensor or numpy.ndarray): Readings, in the units of the source.

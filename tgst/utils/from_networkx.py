@@ -51,8 +51,9 @@ def from_networkx(
 
     Numbers become tensors of the default floating point dtype, coordinates
     :obj:`torch.float64` (in :obj:`torch.float32` a longitude is only good to a metre);
-    :obj:`edge_attrs` that are integers or booleans throughout stay so. Numbers in strings are
-    parsed, and so are :obj:`"True"` and :obj:`"False"` where an attribute holds nothing else.
+    :obj:`edge_attrs` that are integers or booleans throughout stay so. Infinity passes (an
+    infinite length is no connection), NaN does not. Numbers in strings are parsed, and so are
+    :obj:`"True"` and :obj:`"False"` where an attribute holds nothing else.
 
     Graphs of OSMnx (marked by :obj:`G.graph["crs"]`) whose nodes all have :obj:`x` and :obj:`y`
     give these as :obj:`data.pos` (longitude and latitude, or metres if projected), never as
@@ -66,8 +67,10 @@ def from_networkx(
             attribute per coordinate, such as :obj:`("x", "y")`: :obj:`data.pos`.
         length (str, optional): Edge attribute of lengths in metres: :obj:`data.edge_length`.
         weight (str, optional): Edge attribute of weights: :obj:`data.edge_weight`.
-        edge_attrs (list of str, optional): Further edge attributes; :obj:`"lanes"` becomes
-            :obj:`data.edge_lanes`, a name that starts with :obj:`"edge_"` stays.
+        edge_attrs (list of str, optional): Further edge attributes, numbers or arrays of one
+            shape; :obj:`"lanes"` becomes :obj:`data.edge_lanes`, a name that starts with
+            :obj:`"edge_"` stays. Labels of the partition transforms, integers from 0, are read
+            from :obj:`"edge_type"`, where :func:`to_networkx` writes them.
         defaults (dict, optional): Per attribute name, the number where it is missing or
             :obj:`None`. (default: a missing attribute is an error)
         parallel (str, optional): What to do with parallel edges, those with the same source and
@@ -84,14 +87,14 @@ def from_networkx(
     Shapes:
         - **x:** :math:`(|\mathcal{V}|, C)`, or :math:`(|\mathcal{V}|, *)` for arrays
         - **pos:** :math:`(|\mathcal{V}|, D)`, float64
-        - **edge attributes:** :math:`(|\mathcal{E}|)`
+        - **edge attributes:** :math:`(|\mathcal{E}|)`, or :math:`(|\mathcal{E}|, *)` for arrays
         - **edge_key:** :math:`(|\mathcal{E}|)`, long
 
     Raises:
         TypeError: If :obj:`G` is no networkx graph.
         ValueError: If an attribute is missing without default, or is no number, or NaN: the
             message names node or edge and attribute. If :obj:`parallel="min"` has neither
-            lengths nor weights to compare.
+            lengths nor weights to compare, or :obj:`parallel="sum"` labels to add.
     """
     edge_attrs = (edge_attrs,) if isinstance(edge_attrs, str) else tuple(edge_attrs)
     defaults = {} if defaults is None else defaults
@@ -123,14 +126,13 @@ def _edges(
     G: Any, nodes: list[Any], defaults: Mapping[str, float], parallel: str, measure: str | None
 ) -> tuple[GraphItems, np.ndarray, ParallelEdges | None]:
     """The edges as listed, their ends, and how they are to be joined."""
-    rows = list(G.edges(keys=True, data=True) if G.is_multigraph() else G.edges(data=True))
-    edges = GraphItems("edge", [row[:-1] for row in rows], [row[-1] for row in rows], defaults)
+    edges = GraphItems("edge", *_names_and_attributes(G), defaults)
     order = _written_order(edges.attributes)
     if order is not None:
         edges = edges.select(order)
     number = {node: i for i, node in enumerate(nodes)}
     ends = map(number.__getitem__, chain.from_iterable(name[:2] for name in edges.names))
-    pairs = np.fromiter(ends, np.int64, 2 * len(rows)).reshape(-1, 2)
+    pairs = np.fromiter(ends, np.int64, 2 * len(edges.names)).reshape(-1, 2)
     if not G.is_multigraph() or parallel == "keep":
         return edges, pairs, None
     groups = ParallelEdges(pairs)
@@ -139,6 +141,20 @@ def _edges(
     assert measure is not None  # _check
     kept = groups.smallest(edges.numbers(measure))
     return edges.select(kept), pairs[kept], None
+
+
+def _names_and_attributes(G: Any) -> tuple[list[Any], list[dict[str, Any]]]:
+    names: list[Any] = []  # filled one by one: a list of whole rows takes twice as long
+    attributes: list[dict[str, Any]] = []
+    if G.is_multigraph():
+        for source, target, key, row in G.edges(keys=True, data=True):
+            names.append((source, target, key))
+            attributes.append(row)
+    else:
+        for source, target, row in G.edges(data=True):
+            names.append((source, target))
+            attributes.append(row)
+    return names, attributes
 
 
 def _written_order(attributes: list[dict[str, Any]]) -> np.ndarray | None:
@@ -166,7 +182,9 @@ def _edge_values(
         weights = edges.numbers(weight).astype(np.float64)
         found.append(("edge_weight", weights if groups is None else groups.total(weights)))
     for name in edge_attrs:
-        values = edges.exact_numbers(name)
+        values = edges.exact(name)
+        if name == "edge_type":
+            edges.check_labels(values, name)
         found.append((_edge_key(name), values if groups is None else groups.total(values)))
     return found
 
@@ -192,14 +210,24 @@ def _check(G: Any, parallel: str, edge_attrs: tuple[str, ...], measure: str | No
             "parallel: expected 'keep' or 'sum' where neither length nor weight names the "
             "attribute to compare parallel edges by, got 'min'"
         )
-    reserved = (*RESERVED_EDGE_NAMES, "edge_key") if G.is_multigraph() else RESERVED_EDGE_NAMES
+    _check_edge_attrs(edge_attrs, G.is_multigraph())
+    if parallel == "sum" and G.is_multigraph() and "edge_type" in edge_attrs:
+        raise ValueError(
+            "parallel: expected 'keep' or 'min' where edge_attrs has 'edge_type' (labels do not "
+            "add up), got 'sum'"
+        )
+
+
+def _check_edge_attrs(edge_attrs: tuple[str, ...], multigraph: bool) -> None:
+    reserved = (*RESERVED_EDGE_NAMES, "edge_key") if multigraph else RESERVED_EDGE_NAMES
     keys = [_edge_key(name) for name in edge_attrs]
     for name, key in zip(edge_attrs, keys, strict=True):
-        if key in reserved or keys.count(key) > 1:
+        taken = key in reserved and name != "edge_type"
+        if taken or keys.count(key) > 1:
             raise ValueError(
                 f"edge_attrs: expected names that give new attributes, got {name!r} for data.{key}"
                 " (lengths and weights have arguments of their own, edge_type holds the labels of"
-                " the partition transforms)"
+                " the partition transforms and is read from 'edge_type' alone)"
             )
 
 

@@ -41,7 +41,8 @@ def line_graph(data: Data, *, turns: bool | None = None, geographic: bool = Fals
         turns (bool, optional): Whether to label turns; :obj:`True` needs :obj:`pos`.
             (default: if there is :obj:`pos`)
         geographic (bool, optional): Whether :obj:`pos` is longitude and latitude in degrees:
-            directions are then corrected by the cosine of the latitude. (default: :obj:`False`)
+            directions are then corrected by the cosine of the latitude, and segments may cross
+            the antimeridian. (default: :obj:`False`)
 
     Returns:
         :class:`~torch_geometric.data.Data` with :obj:`edge_index`, :obj:`e_id`,
@@ -58,11 +59,17 @@ def line_graph(data: Data, *, turns: bool | None = None, geographic: bool = Fals
 
     Raises:
         TypeError: If :obj:`data` is no single homogeneous graph.
-        ValueError: If turns are asked for without :obj:`pos`, or an attribute is misshapen or
-            would take a name that has another meaning.
+        ValueError: If turns are asked for without :obj:`pos`, :obj:`geographic` meets a latitude
+            beyond 90 degrees, or an attribute is misshapen or would take a name that has another
+            meaning.
     """
     edges = sorted_edges(data)
     pos = _checked_pos(data, turns)
+    if geographic and pos is not None and bool((pos[:, 1].abs() > 90).any()):
+        raise ValueError(
+            "geographic: expected False where pos is not longitude and latitude in degrees "
+            f"(the latitudes reach {float(pos[:, 1].abs().max())}), got True"
+        )
     arriving, leaving = _turns(edges)
     line = Data(edge_index=torch.stack([arriving, leaving]), num_nodes=edges.num_edges)
     line.e_id = torch.arange(line.edge_index.size(1), device=arriving.device)
@@ -74,7 +81,9 @@ def line_graph(data: Data, *, turns: bool | None = None, geographic: bool = Fals
     if "edge_length" in data:
         line.edge_length = (data.edge_length[arriving] + data.edge_length[leaving]) / 2
     if pos is not None:
-        line.pos = (pos[edges.source] + pos[edges.target]) / 2
+        line.pos = pos[edges.source] + _extent(edges, pos, geographic) / 2
+        if geographic:
+            line.pos[:, 0] = _within_180(line.pos[:, 0])
         if turns is not False:
             line.edge_type = _labels(edges, pos, arriving, leaving, geographic)
     return line
@@ -108,10 +117,23 @@ def _turns(edges: Adjacency) -> tuple[Tensor, Tensor]:
     return arriving, edges.order_out[place]
 
 
+def _extent(edges: Adjacency, pos: Tensor, geographic: bool) -> Tensor:
+    """From the first to the last junction of every segment."""
+    extent = pos[edges.target] - pos[edges.source]
+    if geographic:  # the short way round where a segment crosses the antimeridian
+        extent[:, 0] = _within_180(extent[:, 0])
+    return extent
+
+
+def _within_180(degrees: Tensor) -> Tensor:
+    turned = torch.remainder(degrees + 180, 360) - 180
+    return torch.where(degrees.abs() > 180, turned, degrees)  # others stay exact
+
+
 def _labels(
     edges: Adjacency, pos: Tensor, arriving: Tensor, leaving: Tensor, geographic: bool
 ) -> Tensor:
-    direction = (pos[edges.target] - pos[edges.source])[:, :2].double()
+    direction = _extent(edges, pos.double(), geographic)[:, :2]
     before, after = direction[arriving], direction[leaving]
     if geographic:
         scale = pos[edges.target[arriving], 1].double().deg2rad().cos()

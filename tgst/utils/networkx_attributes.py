@@ -64,8 +64,15 @@ class GraphItems(NamedTuple):
         self._check_nan(array, name, values)
         return array
 
-    def exact_numbers(self, name: str) -> np.ndarray:
-        r"""Returns one attribute that is a number; integers that torch cannot hold are refused."""
+    def exact(self, name: str) -> np.ndarray:
+        r"""Returns one attribute that is a number, or an array of numbers of one shape on every
+        item, as :obj:`[items, *]`; integers that torch cannot hold are refused.
+        """
+        values = self._values(name)
+        array = _stacked(values)
+        if array is not None and array.ndim > 1 and array.dtype != np.uint64:
+            self._check_nan(array, name, values)
+            return array
         array = self.numbers(name)
         for item in np.flatnonzero(np.abs(array.astype(np.float64)) >= 2.0**63):
             value = self.attributes[item].get(name)
@@ -73,6 +80,15 @@ class GraphItems(NamedTuple):
             if integer is not None and not -(2**63) <= integer < 2**63:
                 self.refuse(int(item), name, "an integer of 64 bits", value)
         return array
+
+    def check_labels(self, values: np.ndarray, name: str) -> None:
+        r"""Refuses what cannot be labels of the partition transforms."""
+        wrong = np.arange(len(values))
+        if values.ndim == 1 and (values.dtype.kind in "iu" or len(values) == 0):
+            wrong = np.flatnonzero(values < 0)
+        if wrong.size > 0:
+            item = int(wrong[0])
+            self.refuse(item, name, "a label (an integer from 0)", self.attributes[item].get(name))
 
     def refuse(self, item: int, name: str, expected: str, value: Any) -> NoReturn:
         r"""Raises the error that names the item and the attribute."""
@@ -94,26 +110,28 @@ class GraphItems(NamedTuple):
 
     def _array(self, item: int, name: str, value: Any) -> np.ndarray:
         array = _stacked(value)
-        return np.asarray(self._number(item, name, value)) if array is None else array
+        return np.asarray(float(self._number(item, name, value))) if array is None else array
 
     def _parsed(self, name: str, values: list[Any]) -> np.ndarray:
-        parsed = _parsed_texts(values)
-        if parsed is None:
-            booleans = [_BOOLEANS.get(v) if isinstance(v, str) else v for v in values]
-            if all(isinstance(value, bool | np.bool_) for value in booleans):
-                return np.array(booleans, dtype=bool)
-            parsed = [self._number(item, name, value) for item, value in enumerate(values)]
+        quick = _parsed_texts(values)
+        if quick is not None:
+            return quick
+        booleans = [_BOOLEANS.get(v) if isinstance(v, str) else v for v in values]
+        if all(isinstance(value, bool | np.bool_) for value in booleans):
+            return np.array(booleans, dtype=bool)
+        parsed = [self._number(item, name, value) for item, value in enumerate(values)]
         array = np.array(parsed)
         return array if array.dtype.kind in NUMERIC else np.array(parsed, dtype=np.float64)
 
     def _number(self, item: int, name: str, value: Any) -> float:
-        integer = _parsed_integer(value)
-        if integer is not None:
-            return integer
         try:
+            integer = _parsed_integer(value)
+            if integer is not None:
+                float(integer)
+                return integer
             if not isinstance(value, str) or "_" not in value:
                 return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
         self.refuse(item, name, "a number", value)
 
@@ -148,10 +166,9 @@ class ParallelEdges:
 
     def total(self, values: np.ndarray) -> np.ndarray:
         r"""Returns the sum of each group; for booleans, whether one of them is true."""
-        if values.dtype.kind == "b":
-            return np.bincount(self.group[values], minlength=len(self.first)) > 0
-        totals = np.zeros(len(self.first), values.dtype)
-        np.add.at(totals, self.group, values)
+        totals = np.zeros((len(self.first), *values.shape[1:]), values.dtype)
+        add = np.logical_or if values.dtype.kind == "b" else np.add
+        add.at(totals, self.group, values)
         return totals
 
 
@@ -164,6 +181,8 @@ def as_tensor(values: np.ndarray) -> Tensor:
 
 def _stacked(values: Any) -> np.ndarray | None:
     """Numbers or arrays of numbers of one shape as an array."""
+    if isinstance(values, list) and str in set(map(type, values)):
+        return None
     try:
         array = np.asarray(values)
     except ValueError:  # ragged lists
@@ -171,14 +190,14 @@ def _stacked(values: Any) -> np.ndarray | None:
     return array if array.dtype.kind in NUMERIC else None
 
 
-def _parsed_texts(values: list[Any]) -> list[float] | None:
-    """Texts that are all integers, or all numbers: the quick way."""
-    if not all(isinstance(value, str) and "_" not in value for value in values):
+def _parsed_texts(values: list[Any]) -> np.ndarray | None:
+    """Texts that are all integers of 64 bits, or all numbers: the quick way."""
+    if set(map(type, values)) != {str} or "_" in "".join(values):
         return None
-    for kind in (int, float):
+    for kind, dtype in ((int, np.int64), (float, np.float64)):
         try:
-            return list(map(kind, values))
-        except ValueError:
+            return np.fromiter(map(kind, values), dtype, len(values))
+        except (ValueError, OverflowError):
             pass
     return None
 

@@ -30,8 +30,8 @@ def to_networkx(
     plain numbers, vectors are tuples, and larger arrays numpy arrays. The attribute
     :obj:`"e_id"` is the place of an edge in :obj:`data`, by which :func:`from_networkx` orders
     edges: with the attributes asked for, it gives back the same nodes, edges and tensors in the
-    same order (but for :obj:`edge_type`, which partition transforms write). In a multigraph
-    :obj:`edge_key` holds the keys where it tells parallel edges apart, otherwise they are numbered.
+    same order. In a multigraph :obj:`edge_key` holds the keys where it tells parallel edges apart,
+    otherwise they are numbered.
 
     Args:
         data (torch_geometric.data.Data): The graph.

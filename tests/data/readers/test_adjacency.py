@@ -135,6 +135,47 @@ def test_bad_npz(tmp_path: Path) -> None:
         read_adjacency(tmp_path / "none.npz")
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"data": [1.0, 2.0], "indices": [0, 9], "indptr": [0, 1, 2]}, ""),
+        ({"data": [1.0, 2.0], "indices": [0, 1], "indptr": [0, 5, 2]}, ""),
+        ({"indices": [0, 1], "indptr": [0, 1, 2]}, ".*data"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_bad_sparse_npz(tmp_path: Path, kind: str, arrays: dict, message: str) -> None:
+    np.savez(tmp_path / "w.npz", format=kind, shape=[2, 2], **arrays)
+    with pytest.raises(ValueError, match=rf"w\.npz: {message}.*is the file cut off or another one"):
+        read_adjacency(tmp_path / "w.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, bool, np.uint8, np.float32])
+def test_dtypes_of_npz(tmp_path: Path, dtype: type) -> None:
+    path = tmp_path / "W.NPZ"
+    with path.open("wb") as file:
+        np.savez(file, np.array([[0, 1], [1, 1]], dtype))
+    data = read_adjacency(path)
+    assert data.edge_index.tolist() == [[0, 1, 1], [1, 0, 1]]
+    assert data.edge_weight.tolist() == [1, 1, 1]
+
+
+def test_sums_of_bytes_do_not_overflow(tmp_path: Path) -> None:
+    twice = np.array([200, 100], np.uint8)
+    matrix = scipy.sparse.coo_array((twice, ([0, 0], [1, 1])), shape=(2, 2))
+    scipy.sparse.save_npz(tmp_path / "w.npz", matrix)
+    assert read_adjacency(tmp_path / "w.npz").edge_weight.tolist() == [300]
+
+
+def test_byte_order_mark_quotes_and_labels(tmp_path: Path) -> None:
+    data = read_adjacency(write(tmp_path, '\ufeff"a","b"\n0,1.5\n2,0\n'))
+    assert data.node_id == ["a", "b"]
+    assert data.edge_weight.tolist() == [1.5, 2]
+    for text in (",a,b\na,0,1\nb,1,0\n", ",0,1\n0,0,1\n1,1,0\n"):  # as pandas writes
+        with pytest.raises(ValueError, match=r"line 1, column 1: .* in front of its rows .*empty"):
+            read_adjacency(write(tmp_path, text))
+
+
 def test_real_matrices() -> None:
     zones = read_adjacency(real_file("nyc_zones/W_adj_matrix.csv"))
     assert (zones.num_nodes, zones.num_edges) == (69, 332)

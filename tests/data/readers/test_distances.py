@@ -93,6 +93,11 @@ def test_three_sensors(tmp_path: Path) -> None:
         read_distances(write(tmp_path, MATRIX), form="list")
 
 
+def test_ids_are_text(tmp_path: Path) -> None:
+    data = read_distances(write(tmp_path, '\ufeff"from","to","cost"\r\n"007", 7 ,1.5e3\r\n'))
+    assert edges(data) == {("007", "7"): 1500}
+
+
 def test_empty_list(tmp_path: Path) -> None:
     data = read_distances(write(tmp_path, "from,to,cost\n"), node_id=["a"])
     assert (data.num_nodes, data.num_edges) == (1, 0)
@@ -106,6 +111,9 @@ def test_empty_list(tmp_path: Path) -> None:
         (LIST.replace("1200", "near"), r" line 3, column 3: expected a distance, got 'near'"),
         (LIST.replace("1200", "nan"), r" line 3, column 3: expected a distance, got 'nan'"),
         (LIST.replace("1200", "-5"), r" line 3, column 3: expected a distance >= 0, got -5"),
+        (LIST + ",400017,5\n", r" line 5, column 1: expected an id, got an empty cell"),
+        (LIST + "400017,,5\n", r" line 5, column 2: expected an id, got an empty cell"),
+        (",from,to,cost\n0,a,b,5\n", r" line 1, column 1: .* in front of its rows .*index=False"),
         (LIST + "400017,40", r" line 5: expected 3 cells as in line 1, got 2; is the file cut"),
         (MATRIX.replace("8", "x"), r" line 1, column 4: expected a number, got 'x'"),
         ("a,b,c,d\n" + MATRIX.replace("4", "-4"), r" line 4, column 4: expected a dist.*got -4"),

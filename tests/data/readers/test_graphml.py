@@ -47,6 +47,23 @@ def test_no_graphml(tmp_path: Path, text: str) -> None:
         read_graphml(tmp_path / "none.graphml")
 
 
+@pytest.mark.parametrize(("kind", "text"), [("double", "far"), ("boolean", "yes"), ("int", "1.5")])
+def test_texts_that_are_not_of_their_type(tmp_path: Path, kind: str, text: str) -> None:
+    path = save(tmp_path / "roads.graphml")
+    key = '<key id="z" for="edge" attr.name="toll" attr.type="KIND"/>'.replace("KIND", kind)
+    content = path.read_text().replace("<graph ", key + "<graph ")
+    path.write_text(content.replace("</edge>", f'<data key="z">{text}</data></edge>'))
+    with pytest.raises(ValueError, match=rf"roads\.graphml: expected GraphML, .*{text}"):
+        read_graphml(path)
+
+
+def test_broken_archive(tmp_path: Path) -> None:
+    path = tmp_path / "roads.graphml.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x00" + b"\x00" * 6 + b"\xff" * 40)
+    with pytest.raises(ValueError, match=r"roads\.graphml\.gz: expected GraphML, got a file with"):
+        read_graphml(path)
+
+
 def test_piedmont() -> None:
     path = real_file("roads/piedmont.graphml")
     data = read_graphml(path, length="length", edge_attrs=["oneway"])

@@ -118,7 +118,7 @@ def test_header_without_counts(tmp_path: Path, count: str) -> None:
     bare = NET[NET.index("~ \tinit") :]
     with pytest.warns(UserWarning, match="the header has no counts"):
         data = read_tntp(**write(tmp_path, net=bare), length_unit="km")
-    assert data.num_nodes == 3  # the largest id
+    assert data.node_id == ["1", "2", "3"]  # those of the links
     assert not {"num_zones", "first_thru_node"} & set(data.keys())
 
 
@@ -138,6 +138,33 @@ def test_columns_without_names(tmp_path: Path) -> None:
         ValueError, match=r"expected different names of columns, got .*'lanes', 'lan"
     ):
         read(tmp_path, NET.replace("\ttype\t", "\tlanes\t"))
+
+
+def test_comments_are_no_names(tmp_path: Path) -> None:
+    comment = "~ these seven words are not seven names\n"
+    data = read(tmp_path, NET.replace("\t3 2  1200", comment + "\t3 2  1200"))
+    assert data.edge_capacity.tolist() == [2880.5, 1000, 1200, 900]
+    assert data.edge_link_type.tolist() == [1, 1, 7, 3]
+
+
+def test_files_of_other_systems(tmp_path: Path) -> None:
+    expected = read(tmp_path)
+    texts = {"net": NET.rstrip(" ;\n"), "node": NODE, "flow": FLOW}
+    paths = write(tmp_path, **texts)
+    for name, path in paths.items():
+        path.write_bytes(("\ufeff" + texts[name].replace("\n", "\r\n")).encode())
+    data = read_tntp(**paths)
+    assert data.node_id == expected.node_id
+    for name in ("edge_index", "edge_length", "edge_link_type", "edge_flow", "pos"):
+        assert torch.equal(data[name], expected[name])
+
+
+def test_large_ids_without_counts(tmp_path: Path) -> None:
+    rows = "~ init_node term_node length\n9007199254740992 12 1\n12 7000000000000 2\n"
+    with pytest.warns(UserWarning, match="the header has no counts"):
+        data = read_tntp(**write(tmp_path, net=rows), length_unit="m")
+    assert data.node_id == ["12", "7000000000000", "9007199254740992"]
+    assert data.edge_index.tolist() == [[2, 0], [0, 1]]
 
 
 def test_counts_that_disagree(tmp_path: Path) -> None:
@@ -184,7 +211,7 @@ def test_flows_that_do_not_match(tmp_path: Path) -> None:
         read(tmp_path, flow=FLOW + "5 5 1 1\n")
 
 
-@pytest.mark.parametrize("cell", ["fast", "nan", "inf", "1_0"])
+@pytest.mark.parametrize("cell", ["fast", "nan", "inf", "1_0", "\u0661"])
 def test_cells_that_are_no_numbers(tmp_path: Path, cell: str) -> None:
     message = rf"net\.tntp line 10, column 4: expected a finite number, got '{cell}'"
     with pytest.raises(ValueError, match=message):

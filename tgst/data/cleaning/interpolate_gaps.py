@@ -31,11 +31,10 @@ class InterpolateGaps:
     """
 
     def __init__(self, max_gap: int | Duration) -> None:
-        if isinstance(max_gap, int):
-            if max_gap < 1:
-                raise ValueError(f"`max_gap` must be at least 1 step, got {max_gap}")
-        else:
+        if not isinstance(max_gap, int):
             whole_seconds(max_gap, "max_gap")
+        elif max_gap < 1:
+            raise ValueError(f"`max_gap` must be at least 1 step, got {max_gap}")
         self.max_gap = max_gap
 
     def __call__(self, series: Series) -> Series:

@@ -57,7 +57,7 @@ def read_adjacency(
     if rows not in ("source", "target"):
         raise ValueError(f"rows: expected 'source' or 'target', got {rows!r}")
     path = Path(path)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         matrix = _read_npz(path)
         names = [str(node) for node in range(matrix.shape[0])]
         row, column, values = (matrix.row, matrix.col, matrix.data.astype(np.float64))
@@ -88,18 +88,21 @@ def _read_npz(path: Path) -> scipy.sparse.coo_array:
             names = file.files
             if "format" in names and "shape" in names:
                 found = scipy.sparse.load_npz(path)
+                if found.format in ("csr", "csc", "bsr"):
+                    found.check_format(full_check=True)  # conversions write where indices point
             elif len(names) == 1:
                 found = file[names[0]]
             else:
                 raise ValueError(f"expected one array, or a sparse one of scipy, got {names}")
-    except (BadZipFile, EOFError, OSError, ValueError) as error:
+    except (BadZipFile, EOFError, KeyError, OSError, ValueError) as error:
         raise ValueError(f"{path}: {error}; is the file cut off or another one?") from error
     if found.ndim != 2 or found.shape[0] != found.shape[1] or found.dtype.kind not in "biuf":
         raise ValueError(
             f"{path}: expected a square matrix of numbers, got shape {list(found.shape)} and "
             f"dtype {found.dtype}"
         )
-    entries = scipy.sparse.csr_array(found)
+    # In double precision: scipy has no half precision, and sums of bytes overflow.
+    entries = scipy.sparse.csr_array(found.astype(np.float64))
     entries.sum_duplicates()  # and sorts
     entries.eliminate_zeros()
     return entries.tocoo()

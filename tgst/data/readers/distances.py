@@ -71,9 +71,9 @@ def read_distances(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a distance is no number or negative, a pair occurs twice, a matrix is not
-            square, a file of three columns could be either form, or no id of the file is in
-            :obj:`node_id`. The message names line and column.
+        ValueError: If a distance is no number or negative, an id is empty, a pair occurs twice, a
+            matrix is not square, a file of three columns could be either form, or no id of the
+            file is in :obj:`node_id`. The message names line and column.
     """
     for argument, value, allowed in (
         ("zero", zero, ("no_path", "distance")),
@@ -177,6 +177,11 @@ def _check_pairs(path: Path, rows: list[Line]) -> None:
     met: dict[tuple[str, ...], int] = {}
     for row in rows:
         pair = tuple(row.cells[:2])
+        if "" in pair:
+            raise ValueError(
+                f"{path} line {row.number}, column {pair.index('') + 1}: expected an id, got an "
+                "empty cell"
+            )
         if pair in met:
             raise ValueError(
                 f"{path} line {row.number}: expected every pair once, got {pair[0]!r} to "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -9,6 +10,9 @@ from xml.etree.ElementTree import ParseError
 from torch_geometric.data import Data
 
 from tgst.utils import from_networkx
+
+# KeyError and ValueError: a text that is not of the type its key states.
+_BROKEN = (ParseError, EOFError, KeyError, OSError, ValueError, zlib.error)
 
 
 def read_graphml(path: str | Path, **arguments: Any) -> Data:
@@ -39,6 +43,6 @@ def read_graphml(path: str | Path, **arguments: Any) -> Data:
         raise FileNotFoundError(f"{path}: expected a file, found none")
     try:
         graph = networkx.read_graphml(path)
-    except (ParseError, networkx.NetworkXError, EOFError, OSError) as error:
+    except (*_BROKEN, networkx.NetworkXError) as error:
         raise ValueError(f"{path}: expected GraphML, got a file with {error}") from error
     return from_networkx(graph, **arguments)

@@ -35,6 +35,11 @@ def read_matrix(path: Path, lines: list[Line], header: Header) -> Matrix:
     if header not in ("auto", True, False):
         raise ValueError(f"header: expected 'auto', True or False, got {header!r}")
     size = len(lines[0].cells)
+    if lines[0].cells[0] == "":
+        raise ValueError(
+            f"{path} line {lines[0].number}, column 1: expected a matrix without labels in front of"
+            " its rows (pandas writes none with index=False), got an empty cell"
+        )
     headed = _has_header(lines) if header == "auto" else bool(header)
     rows = lines[1:] if headed else lines
     if len(rows) != size:

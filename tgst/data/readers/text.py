@@ -44,13 +44,14 @@ def read_text(path: Path) -> str:
 
 
 def read_cells(path: Path) -> list[Line]:
-    r"""Returns the lines of a comma-separated file that are not blank.
+    r"""Returns the lines of a comma-separated file that are not blank, cells without the quotes
+    around them.
 
     Raises:
         ValueError: If lines do not all have the same number of cells.
     """
     lines = [
-        Line(number, [cell.strip() for cell in line.strip("\r").split(",")])
+        Line(number, [cell.strip().strip('"') for cell in line.strip("\r").split(",")])
         for number, line in enumerate(read_text(path).split("\n"), start=1)
         if line.strip()
     ]
@@ -83,13 +84,13 @@ def as_numbers(path: Path, lines: Sequence[Line], name: str = "a number") -> np.
                 raise ValueError(
                     f"{path} line {line.number}, column {column}: expected {name}, got {cell!r}"
                 )
-    raise AssertionError(path)  # numpy and Python read numbers alike
+    raise AssertionError(path)  # is_number takes nothing that numpy refuses
 
 
 def is_number(cell: str) -> bool:
     r"""Returns whether a cell is a number other than NaN."""
-    try:
-        return "_" not in cell and not np.isnan(float(cell))  # Python reads "1_0" as 10
+    try:  # Python reads "1_0" as 10, and the digits of all scripts
+        return cell.isascii() and "_" not in cell and not np.isnan(float(cell))
     except ValueError:
         return False
 

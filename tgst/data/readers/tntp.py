@@ -67,7 +67,8 @@ def read_tntp(
 
     Returns:
         :class:`~torch_geometric.data.Data` with :obj:`edge_index`, :obj:`e_id`, :obj:`node_id`,
-        :obj:`num_nodes` (nodes without links included), :obj:`edge_length`, the other columns,
+        :obj:`num_nodes` (nodes without links included, if a node file or the header tells of
+        them), :obj:`edge_length`, the other columns,
         and, if the header has them, the plain numbers :obj:`num_zones` and :obj:`first_thru_node`
         (the published id below which nodes are zones that no route passes through).
 
@@ -122,7 +123,7 @@ def _nodes(
     """The ids of all nodes, and their coordinates."""
     stated = links.stated_count("NUMBER OF NODES")
     if path is None:
-        return np.arange(1, (stated or int(ends.max(initial=0))) + 1), None
+        return np.unique(ends) if stated is None else np.arange(1, stated + 1), None
     table = read_tntp_table(path, at_least=3, columns=("node", "x", "y"))
     table.check_count("NUMBER OF NODES", len(table.values))
     ids = table.ids((0,))[:, 0]

@@ -124,7 +124,8 @@ def _split(text: str) -> tuple[dict[str, str], list[tuple[int, str]], list[str]]
         if tag:
             tags[tag[1].strip().upper()] = tag[2].strip()
         elif line.startswith("~"):
-            named.append(line[1:])
+            if not rows:  # below it is a comment
+                named.append(line[1:])
         elif line and not rows and not named and line[0].isalpha():
             named.append(line)  # flow and node files name their columns without a tilde
         elif line:
