@@ -40,14 +40,14 @@ def learnt(edges: int) -> list[str]:
 PARTITION = [f"{MODEL}.kernel=partition", f"{MODEL}.num_partitions=2"]  # itself, neighbours
 VARIANTS: dict[str, list[str]] = {
     "the recipe": [],
-    "no time of day": ["--data.time_of_day=false", f"{MODEL}.in_channels=1"],
-    "output not a correction of the last reading": [f"{MODEL}.residual=false"],
-    "no averaged weights": ["--model.average=null"],
-    "no neighbours (K: 1)": [f"{MODEL}.K=1"],
+    "output as a correction of the last reading": [f"{MODEL}.residual=true"],
     "partition kernel, learnt edge weights": [transform(HOPS), *PARTITION, *learnt(2833)],
+    "no averaged weights": ["--model.average=null"],
+    "no time of day": ["--data.time_of_day=false", f"{MODEL}.in_channels=1"],
+    "no neighbours (K: 1)": [f"{MODEL}.K=1"],
+    "no dropout": [f"{MODEL}.dropout=0"],
     "the paper's variant": [f"{MODEL}.variant=paper"],
     "one scale for all sensors (norm: channel)": [f"{MODEL}.norm=channel"],
-    "partition kernel, fixed edge weights": [transform(HOPS), *PARTITION],
 }
 ON_ROADS: dict[str, list[str]] = {
     "graph of road distances": [transform(ROADS, LAPLACIAN)],
@@ -64,7 +64,8 @@ def variants(distances: Path | None) -> dict[str, list[str]]:
     if distances is None:
         return VARIANTS
     file = f"--data.dataset_args={json.dumps({'distances': str(distances.resolve())})}"
-    return VARIANTS | {name: [file, *arguments] for name, arguments in ON_ROADS.items()}
+    on_roads = {name: [file, *arguments] for name, arguments in ON_ROADS.items()}
+    return {"the recipe": [], **on_roads} | VARIANTS
 
 
 def best_validation(log: Path) -> tuple[float, int]:
