@@ -40,7 +40,11 @@ def learnt(edges: int) -> list[str]:
 PARTITION = [f"{MODEL}.kernel=partition", f"{MODEL}.num_partitions=2"]  # itself, neighbours
 VARIANTS: dict[str, list[str]] = {
     "the recipe": [],
-    "output as a correction of the last reading": [f"{MODEL}.residual=true"],
+    "head without the readings (skip: false)": [f"{MODEL}.skip=false"],
+    "the same, output as a correction of the last reading": [
+        f"{MODEL}.skip=false",
+        f"{MODEL}.residual=true",
+    ],
     "partition kernel, learnt edge weights": [transform(HOPS), *PARTITION, *learnt(2833)],
     "no averaged weights": ["--model.average=null"],
     "no time of day": ["--data.time_of_day=false", f"{MODEL}.in_channels=1"],

@@ -25,14 +25,12 @@ the answer is in the order of events at neighbouring nodes.
 # A ring with short cuts looks the same when all its edges are turned round. Whoever does not know
 # the direction of the edges can only guess.
 
-import sys
-
 import matplotlib.pyplot as plt
 import torch
 import torch_geometric.transforms as T
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
-from torch_geometric.nn import GATConv, Linear, Sequential, global_mean_pool
+from torch_geometric.nn import GATConv, global_mean_pool
 
 import tgst
 
@@ -104,31 +102,24 @@ print("labels:", undirected(samples[0]).edge_type.unique().tolist())
 # weight matrix per label; it takes ``[N, T, C]`` as it is. :class:`tgst.nn.TemporalConv` compares
 # neighbouring time steps. :class:`tgst.nn.PerStep` takes any PyG convolution, here
 # :class:`~torch_geometric.nn.conv.GATConv`, and applies it at every time step.
-# :class:`torch_geometric.nn.Sequential` chains them; its signature names what each of them is
-# given.
-
-# Sequential imports the file that calls it, by its name. A script that calls it would run twice
-# without:
-sys.modules.setdefault("plot_1_pyg_pipeline", sys.modules["__main__"])
+# They are called one after another in an ordinary :class:`torch.nn.Module`.
 
 
-def make_model(num_partitions: int) -> Sequential:
-    torch.manual_seed(0)
-    convolution = tgst.nn.PartitionConv(1, 16, num_partitions)
-    attention = tgst.nn.PerStep(GATConv(16, 16))
-    return Sequential(
-        "x, edge_index, edge_type, edge_weight, batch",
-        [
-            (convolution, "x, edge_index, edge_type, edge_weight -> h"),  # [N, T, 16]
-            (tgst.nn.TemporalConv(16, 16, kernel_size=3), "h -> h"),  # [N, T, 16]
-            torch.nn.ReLU(),
-            (attention, "h, edge_index -> h"),  # [N, T, 16]
-            torch.nn.ReLU(),
-            (lambda h: h.mean(dim=1), "h -> h"),  # [N, 16]: mean over time
-            (global_mean_pool, "h, batch -> h"),  # [graphs, 16]: mean over its nodes
-            (Linear(16, 2), "h -> h"),  # [graphs, 2]
-        ],
-    )
+class WaveClassifier(torch.nn.Module):
+    def __init__(self, num_partitions: int) -> None:
+        super().__init__()
+        self.convolution = tgst.nn.PartitionConv(1, 16, num_partitions)
+        self.attention = tgst.nn.PerStep(GATConv(16, 16))
+        self.temporal = tgst.nn.TemporalConv(16, 16, kernel_size=3)
+        self.linear = torch.nn.Linear(16, 2)
+
+    def forward(self, batch: Data) -> torch.Tensor:
+        h = self.convolution(batch.x, batch.edge_index, batch.edge_type, batch.edge_weight)
+        h = self.temporal(h).relu()  # [N, T, 16]
+        h = self.attention(h, batch.edge_index).relu()  # [N, T, 16]
+        h = h.mean(dim=1)  # [N, 16]: mean over time
+        h = global_mean_pool(h, batch.batch)  # [graphs, 16]: mean over the nodes of each
+        return self.linear(h)  # [graphs, 2]
 
 
 # %%
@@ -140,13 +131,9 @@ def make_model(num_partitions: int) -> Sequential:
 # nodes of all its graphs one after another.
 
 
-def run(model: Sequential, batch: Data) -> torch.Tensor:
-    return model(batch.x, batch.edge_index, batch.edge_type, batch.edge_weight, batch.batch)
-
-
 @torch.no_grad()
-def accuracy(model: Sequential, loader: DataLoader) -> float:
-    correct = sum((run(model, batch).argmax(dim=1) == batch.y).sum() for batch in loader)
+def accuracy(model: WaveClassifier, loader: DataLoader) -> float:
+    correct = sum((model(batch).argmax(dim=1) == batch.y).sum() for batch in loader)
     return 100 * float(correct) / len(loader.dataset)
 
 
@@ -154,12 +141,13 @@ def train(transform: T.BaseTransform, num_partitions: int, epochs: int = 8) -> l
     dataset = [transform(sample) for sample in samples]
     loader = DataLoader(dataset[:400], batch_size=40, shuffle=True)
     held_out = DataLoader(dataset[400:], batch_size=100)
-    model = make_model(num_partitions)
+    torch.manual_seed(0)
+    model = WaveClassifier(num_partitions)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     curve = [accuracy(model, held_out)]
     for _ in range(epochs):
         for batch in loader:
-            loss = torch.nn.functional.cross_entropy(run(model, batch), batch.y)
+            loss = torch.nn.functional.cross_entropy(model(batch), batch.y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

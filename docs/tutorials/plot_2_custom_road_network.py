@@ -24,9 +24,6 @@ import torch
 from torch_geometric.utils import scatter
 
 import tgst
-import tgst.metrics
-import tgst.train
-import tgst.visualize
 
 RINGS, STREETS = (700.0, 1600.0, 2700.0), 8
 GATE = 3900.0  # metres from the centre

@@ -30,7 +30,6 @@ from torch_geometric.data import Data
 from torch_geometric.sampler import NodeSamplerInput
 
 import tgst
-import tgst.metrics
 
 
 def one_way_grid(side: int) -> Data:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -231,13 +235,13 @@ def test_cost_does_not_depend_on_the_size_of_the_graph():
     sizes = []
     for data in (small, large):
         sampler, seen = NeighborSampler(data, [3, 3]), []
-        with _Sizes(seen):
+        with Sizes(seen):
             sample(sampler, [3, 1], 0)
         sizes.append(seen)
     assert sizes[0] == sizes[1]
 
 
-class _Sizes(torch.utils._python_dispatch.TorchDispatchMode):
+class Sizes(torch.utils._python_dispatch.TorchDispatchMode):
     """Notes the size of everything that is computed (views and writes in place apart)."""
 
     def __init__(self, seen):
@@ -247,10 +251,36 @@ class _Sizes(torch.utils._python_dispatch.TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         for value in out if isinstance(out, (tuple, list)) else (out,):
-            inplace = function._schema.is_mutable
-            if isinstance(value, torch.Tensor) and not inplace:
+            alias = any(returned.alias_info for returned in function._schema.returns)
+            if isinstance(value, torch.Tensor) and not alias:
                 self.seen.append((function.__name__, value.numel()))
         return out
+
+
+def test_copies_in_other_processes_number_nodes_by_themselves():
+    """Tensors that go to a spawned worker keep their memory: all workers would write into one."""
+    data = random_graph()
+    sampler = NeighborSampler(data, [3, 3])
+    copy = pickle.loads(ForkingPickler.dumps(sampler))
+    copy._local[:] = 7  # as in the middle of a call of another process
+    assert (sampler._local == -1).all()
+    check_is_a_sample(data, sampler, [5, 0], sample(sampler, [5, 0], 0), [3, 3])
+    again = pickle.loads(pickle.dumps(sampler))
+    assert torch.equal(sample(again, [5, 0], 0).edge, sample(sampler, [5, 0], 0).edge)
+
+
+def test_seed_of_numpy_is_that_number():
+    data = random_graph()
+    ours, theirs = NeighborSampler(data, [2], seed=3), NeighborSampler(data, [2], seed=np.int64(3))
+    for _ in range(3):
+        assert torch.equal(sample(ours, range(60)).edge, sample(theirs, range(60)).edge)
+    assert mixed_seed(np.int64(3), 2, 1, 5) == mixed_seed(3, 2, 1, 5)
+
+
+@pytest.mark.parametrize("numbers", [8, "88", {("a", "to", "b"): [8]}, None])
+def test_refuses_what_is_no_sequence_of_numbers(numbers):
+    with pytest.raises(TypeError, match="num_neighbors: expected a sequence with an int for each"):
+        NeighborSampler(random_graph(), numbers)
 
 
 @pytest.mark.parametrize("numbers", [[], [0], [-2], [3, 0]])
@@ -274,8 +304,12 @@ def test_refuses_bad_arguments():
     with pytest.raises(NotImplementedError, match="samples around nodes"):
         sampler.sample_from_edges(None)
     data.edge_weight[3] = float("inf")
-    with pytest.raises(ValueError, match=r"data.edge_weight: .* expects finite numbers"):
+    source, target = data.edge_index[:, 3].tolist()
+    message = rf"data.edge_weight: .* finite numbers, got inf at edge 3 \({source} -> {target}\)"
+    with pytest.raises(ValueError, match=message):
         NeighborSampler(data, [2], "weighted")
+    with pytest.raises(TypeError, match=r"seed: expected an int, got 0\.5"):
+        NeighborSampler(data, [2], seed=0.5)
     del data.edge_weight
     with pytest.raises(ValueError, match=r"method='weighted' expects a tensor \[420\], got None"):
         NeighborSampler(data, [2], "weighted")

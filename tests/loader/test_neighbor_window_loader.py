@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import gc
 
+import lightning.pytorch as lightning
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torch_geometric.transforms import ToUndirected
 
 import tgst
 from tests.data.test_series import stamps
+from tests.loader.test_neighbor_sampler import Sizes
 from tgst.data import Series
 from tgst.loader import NeighborWindowLoader, WindowLoader
 from tgst.metrics import masked_mae
@@ -145,6 +148,52 @@ def test_graph_without_weights():
         assert "edge_weight" not in next(iter(loader(data, **options)))
 
 
+def test_rescaling_of_other_weights():
+    """Counts are integers, and weights may have several columns."""
+    data = DirectionPartition(normalize=None)(roads())
+    factor = [batch.edge_weight / data.edge_weight[batch.e_id] for batch in loader(data)]
+    assert any((part % 1 > 0).any() for part in factor)
+    weights = [
+        torch.randint(1, 9, (data.num_edges,), generator=torch.Generator().manual_seed(0)),
+        torch.rand(data.num_edges, 2, dtype=torch.float64),
+    ]
+    for weight in weights:
+        data.edge_weight = weight
+        for batch, scale in zip(loader(data), factor, strict=True):
+            columns = scale.unsqueeze(1) if weight.dim() == 2 else scale
+            torch.testing.assert_close(batch.edge_weight, weight[batch.e_id] * columns)
+
+
+def test_attributes_of_nodes_edges_and_graph():
+    data = DirectionPartition()(roads())
+    nodes, edges = range(NODES), range(data.num_edges)
+    data.node_id = [str(node) for node in nodes]
+    data.zone = np.arange(NODES) % 7
+    data.edge_name = tuple(f"road {edge}" for edge in edges)
+    data.edge_lanes = np.arange(data.num_edges)
+    data.lambda_max, data.crs, data.scale = torch.tensor(2.0), "EPSG:32632", torch.tensor([1.0, 2])
+    data.edge_label_index, data.edge_label = torch.zeros(2, 5, dtype=torch.long), torch.ones(5)
+    data.neg_edge_index = torch.zeros(2, data.num_edges, dtype=torch.long)
+    for batch in loader(data):
+        assert batch.node_id == [str(node) for node in batch.n_id.tolist()]
+        assert (batch.zone == batch.n_id.numpy() % 7).all()
+        assert batch.edge_name == tuple(f"road {edge}" for edge in batch.e_id.tolist())
+        assert (batch.edge_lanes == batch.e_id.numpy()).all()
+        assert (float(batch.lambda_max), batch.crs) == (2.0, "EPSG:32632")
+        assert batch.scale.tolist() == [1.0, 2.0]
+        assert not {"edge_label", "edge_label_index", "neg_edge_index"} & set(batch.keys())
+    data.edge_name = ["road 0"]
+    with pytest.raises(ValueError, match=r"data.edge_name: expected one entry .* edges, got 1$"):
+        loader(data)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_graph_on_the_gpu_gives_the_same_batches():
+    data = DirectionPartition()(roads())
+    for one, other in zip(loader(data), loader(copy.copy(data).cuda()), strict=True):
+        assert same(one, other)
+
+
 @pytest.mark.parametrize("importance", [False, True])
 @pytest.mark.parametrize("kernel", ["cheb", "first_order", "partition"])
 def test_full_neighborhood_gives_the_full_graph_output(kernel, importance):
@@ -257,6 +306,63 @@ def test_nodes_of_the_series_in_another_order():
         assert same(one, other)
 
 
+def test_node_ids_as_a_tensor():
+    order = torch.randperm(NODES, generator=torch.Generator().manual_seed(1))
+    series = series_of(node_id=order.tolist())
+    data = DirectionPartition()(roads())
+    data.node_id = torch.arange(NODES)
+    for batch in loader(data, series):
+        assert torch.equal(batch.node_id, batch.n_id)
+        row = order.argsort()[batch.n_id]
+        start = int(batch.start)
+        assert torch.equal(batch.x[:, 0], series.values[row, start : start + 12])
+
+
+def test_filled_readings_and_covariates_of_nodes():
+    """The same as windows of the whole graph, for nodes in another order than the series."""
+    torch.manual_seed(0)
+    series = series_of()
+    filled = ~series.mask & (torch.rand(series.mask.shape) < 0.5)
+    series = Series(series.values, series.timestamps, series.mask, filled=filled)
+    own = torch.rand(NODES, STEPS, 3, dtype=torch.float64)
+    options = {"time_of_day": True, "covariates": own, "target_channels": [1]}
+    whole = WindowLoader(series, 12, 3, **options).dataset
+    data = DirectionPartition()(roads())
+    data.node_id = [str(node) for node in reversed(range(NODES))]
+    for batch in loader(data, series, num_windows=2, **options):
+        windows, rows = whole.windows(batch.start), NODES - 1 - batch.n_id
+        seeds = rows[: batch.batch_size]
+        assert torch.equal(batch.x, windows.x[rows])
+        assert torch.equal(batch.mask, windows.mask[rows])
+        assert torch.equal(batch.covariates, windows.covariates[rows])
+        assert torch.equal(batch.y, windows.y[seeds])
+        assert torch.equal(batch.y_mask, windows.y_mask[seeds])
+        assert batch.covariates.shape[2:] == (15, 5)
+
+
+def test_cost_does_not_depend_on_the_size_of_the_graph():
+    small, series = roads(), series_of(NODES, 30)
+    copies = 50
+    offsets = NODES * torch.arange(copies).repeat_interleave(small.num_edges)
+    large = Data(edge_index=small.edge_index.repeat(1, copies) + offsets)
+    large.num_nodes = NODES * copies
+    large.edge_weight = small.edge_weight.repeat(copies)
+    large.pos = small.pos.repeat(copies, 1)
+    repeated = Series(
+        series.values.repeat(copies, 1, 1), series.timestamps, series.mask.repeat(copies, 1)
+    )
+    del small.edge_length
+    sizes = []
+    for data, readings in ((small, series), (large, repeated)):
+        batches, seen = loader(data, readings, input_nodes=torch.arange(12)), []
+        step = next(iter(batches.plan))
+        with Sizes(seen):
+            batches.collate_fn(step)
+        sizes.append(seen)
+    assert sizes[0] == sizes[1]
+    assert len(sizes[0]) > 50
+
+
 def test_refuses_other_nodes():
     with pytest.raises(ValueError, match="`series` must have the nodes of `data`, 40, got 39"):
         loader(series=series_of(39))
@@ -277,9 +383,21 @@ def test_refuses_repeated_edge_ids():
     loader(DirectionPartition()(ToUndirected()(roads())))
 
 
-@pytest.mark.parametrize("nodes", [[40], [-1], [1, 1], [0.5], [[1]], [True, False]])
-def test_refuses_input_nodes(nodes):
-    with pytest.raises(ValueError, match="`input_nodes` must"):
+@pytest.mark.parametrize(
+    ("nodes", "came"),
+    [
+        ([40], r"in 0\.\.39, got 40"),
+        ([-1], r"in 0\.\.39, got -1"),
+        ([1, 7, 7], "every node at most once, got 7 2 times"),
+        ([0.5], r"got torch\.float32 of shape \[1\]"),
+        ([[1]], r"got torch\.int64 of shape \[1, 1\]"),
+        ([True, False], r"got torch\.bool of shape \[2\]"),
+        (["depot"], "got list: "),
+        ({1, 2}, "got set: "),
+    ],
+)
+def test_refuses_input_nodes(nodes, came):
+    with pytest.raises(ValueError, match=f"`input_nodes` must .*{came}"):
         loader(input_nodes=nodes)
 
 
@@ -323,8 +441,64 @@ def test_transform_and_repr():
 
     plain, doubled = loader(), loader(transform=double)
     assert torch.equal(next(iter(doubled)).x, 2 * next(iter(plain)).x)
+    assert len(plain.dataset) == NODES
+    assert len(loader(input_nodes=[4, 2]).dataset) == 2
     assert repr(plain).startswith("NeighborWindowLoader(Series(nodes=40")
     assert repr(plain).endswith("NeighborSampler([2, 2], method='uniform'), steps=7)")
+
+
+def test_batches_may_be_joined_in_the_main_process():
+    apart = loader(filter_per_worker=False, num_workers=1, num_windows=2)
+    for one, other in zip(apart, loader(num_windows=2), strict=True):
+        assert same(one, other)
+
+
+def test_copy_after_a_pass_with_persistent_workers():
+    first = loader(num_workers=1, persistent_workers=True)
+    batches = list(first)
+    again = copy.deepcopy(first)
+    for one, other in zip(again, batches, strict=True):
+        assert same(one, other)
+
+
+class _Module(lightning.LightningModule):
+    """Keeps what a trainer gives it."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.trained = torch.nn.Parameter(torch.ones(())), []
+
+    def training_step(self, batch, index):
+        self.trained.append(batch)
+        return self.weight * batch.y.mean()
+
+    def predict_step(self, batch, index):
+        return batch
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_in_a_trainer_of_lightning(tmp_path):
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    module, options = _Module(), {"part": "train", "num_neighbors": [1, 1], "num_windows": 2}
+    trainer.fit(module, loader(**options))
+    expected = loader(**options)
+    for ours, theirs in zip(module.trained, [*expected, *expected], strict=True):
+        assert same(ours, theirs)
+
+    def halve(batch):
+        batch.x = batch.x / 2
+        return batch
+
+    options |= {"part": "val", "split": (0.4, 0.3, 0.3), "pairing": "all", "transform": halve}
+    predicted = trainer.predict(module, loader(**options))
+    for ours, theirs in zip(predicted, loader(**options), strict=True):
+        assert same(ours, theirs)
 
 
 def test_sorted_orders_are_forgotten_with_their_batch():

@@ -83,6 +83,10 @@ def test_refuses_bad_arguments():
     for name in ("batch_size", "num_windows"):
         with pytest.raises(ValueError, match=f"`{name}` must be at least 1, got 0"):
             plan(**{name: 0})
+        with pytest.raises(TypeError, match=rf"{name}: expected an int, got 2\.5"):
+            plan(**{name: 2.5})
+    with pytest.raises(TypeError, match=r"seed: expected an int, got 'a'"):
+        plan(seed="a")
     with pytest.raises(ValueError, match=r"`pairing` must be one of .*got 'some'"):
         plan(pairing="some")
     message = r"`input_nodes` must fill a batch, got 3 nodes for batch_size=4 and drop_last=True"

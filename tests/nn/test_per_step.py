@@ -49,9 +49,7 @@ def test_equals_a_loop(name, steps_per_call):
     loop = [layer.conv(flat[:, s], graph.edge_index, **edges) for s in range(10)]
     loop = torch.stack(loop, dim=1).view(7, 2, 5, -1)
     torch.testing.assert_close(out, loop)
-    grads = [
-        torch.autograd.grad(y.square().sum(), [x, *layer.parameters()]) for y in (out, loop)
-    ]
+    grads = [torch.autograd.grad(y.square().sum(), [x, *layer.parameters()]) for y in (out, loop)]
     for a, b in zip(*grads, strict=True):
         torch.testing.assert_close(a, b)
 

@@ -145,6 +145,7 @@ CASES = {
     "model_edge_importance": model(
         edge_importance=True, num_edges=18, residual=True, exempt=EDGE_PARAMETERS
     ),
+    "model_skip": model(variant="authors", skip=True),
     "model_authors_node": model(variant="authors", norm="node", num_nodes=7, exempt=NODE_NORM),
 }
 

@@ -68,6 +68,33 @@ def test_residual_adds_the_last_reading():
     torch.testing.assert_close(call(residual, x, graph), expected)
 
 
+@pytest.mark.parametrize("variant", ["paper", "authors", "pytorch"])
+def test_skip_gives_the_head_the_history_of_the_predicted_channels(variant):
+    torch.manual_seed(0)
+    graph = graph_of()
+    plain = TrafficSTGCN(3, 2, horizon=3, variant=variant, **SMALL).double()
+    skip = TrafficSTGCN(3, 2, horizon=3, variant=variant, skip=True, **SMALL).double()
+    layer = "head.out" if variant == "paper" else "head.hidden"
+    weights = plain.state_dict()
+    own, extra = weights[f"{layer}.weight"], torch.randn(1, 24, dtype=torch.float64)
+    weights[f"{layer}.weight"] = torch.cat([own, extra.expand(len(own), -1)], dim=1)
+    skip.load_state_dict(weights)
+    # by hand: the history adds the same number to every unit of that layer
+    x = torch.randn(7, 5, 12, 3, dtype=torch.float64)
+    history = x[..., :2].reshape(7, 5, 24)
+    shift = (history * extra).sum(dim=-1, keepdim=True)
+    hook = plain.get_submodule(layer).register_forward_hook(lambda *args: args[2] + shift)
+    expected = call(plain, x, graph)
+    hook.remove()
+    torch.testing.assert_close(call(skip, x, graph), expected)
+    assert (call(plain, x, graph) - expected).abs().max() > 1e-3
+
+
+def test_skip_needs_the_predicted_channels_in_the_input():
+    with pytest.raises(ValueError, match=r"skip=True .* at most 1 \(in_channels\), got 2"):
+        TrafficSTGCN(1, 2, skip=True)
+
+
 def test_channel_norm_runs_on_another_graph():
     torch.manual_seed(0)
     model = TrafficSTGCN(1, 1, **SMALL).double().eval()

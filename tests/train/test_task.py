@@ -399,6 +399,12 @@ def test_a_checkpoint_of_other_targets_is_refused(tmp_path):
             r"data.target_channels: .*residual .* \['speed'\], got \['flow'\]; .*residual to false",
         ),
         (
+            {"skip": True},
+            {},
+            {"target_channels": ["flow"]},
+            r"data.target_channels: .*skip looks .* \['speed'\], got \['flow'\]; .*skip to false",
+        ),
+        (
             {"horizon": 1},
             {"rollout_steps": HORIZON},
             {"target_channels": ["speed"]},

@@ -2,7 +2,7 @@ r"""Samples neighbourhoods of seed nodes in pure torch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +11,7 @@ from torch.utils.data import get_worker_info
 from torch_geometric.data import Data
 from torch_geometric.sampler import BaseSampler, NodeSamplerInput, SamplerOutput
 
-from tgst.transforms.edges import checked_graph, checked_int
+from tgst.transforms.edges import checked_graph, checked_int, edge_name
 
 METHODS = ("uniform", "weighted")
 
@@ -73,6 +73,7 @@ class NeighborSampler(BaseSampler):
         - **edge_weight:** :math:`(E)`
 
     Raises:
+        TypeError: If :obj:`num_neighbors` is no sequence of integers, or :obj:`seed` no integer.
         ValueError: If a number of neighbours is neither positive nor -1, the method is unknown, or
             weights are missing, not finite or not one per edge.
     """
@@ -84,7 +85,7 @@ class NeighborSampler(BaseSampler):
         if method not in METHODS:
             raise ValueError(f"method: expected one of {METHODS}, got {method!r}")
         self.num_neighbors = _checked_numbers(num_neighbors)
-        self.method, self.seed = method, seed
+        self.method, self.seed = method, checked_int("seed", seed)
         self.num_nodes = num_nodes
         self._calls = 0
         source, target = edge_index.cpu()
@@ -98,7 +99,7 @@ class NeighborSampler(BaseSampler):
         self._first_neighbor = self._first + loops
         self._weight = None
         if method == "weighted":
-            self._weight = _absolute_weight(data, edge_index.size(1))[self._order]
+            self._weight = _absolute_weight(data, edge_index)[self._order]
         # Number of each node in the sample; -1 outside of a call, reset where it was touched.
         self._local = torch.full((num_nodes,), -1)
 
@@ -126,7 +127,7 @@ class NeighborSampler(BaseSampler):
             ValueError: If a seed node is repeated or outside of the graph.
         """
         generator = torch.Generator().manual_seed(self._next_seed() if seed is None else seed)
-        frontier = index.node.long()
+        frontier = index.node.cpu().long()
         self._check_seeds(frontier)
         nodes, edges, row, col = [frontier], [], [], []
         self._local[frontier] = torch.arange(len(frontier))
@@ -201,6 +202,14 @@ class NeighborSampler(BaseSampler):
         self._calls += 1
         return mixed_seed(self.seed, worker.seed if worker else 0, self._calls)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Processes that are sent a tensor share its memory; each has to number nodes by itself.
+        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._local = torch.full((self.num_nodes,), -1)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self.num_neighbors)}, method={self.method!r})"
 
@@ -209,11 +218,16 @@ def mixed_seed(*numbers: int) -> int:
     r"""One seed out of several numbers: (0, 1) is not (1, 0)."""
     mixed = 0
     for number in numbers:
-        mixed = (mixed * 1_000_003 + number + 1) % (2**63 - 1)
+        mixed = (mixed * 1_000_003 + int(number) + 1) % (2**63 - 1)
     return mixed
 
 
 def _checked_numbers(num_neighbors: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(num_neighbors, str | Mapping) or not hasattr(num_neighbors, "__iter__"):
+        raise TypeError(
+            "num_neighbors: expected a sequence with an int for each hop, got "
+            f"{num_neighbors!r} ({type(num_neighbors).__name__})"
+        )
     numbers = tuple(checked_int("num_neighbors", number) for number in num_neighbors)
     if not numbers or not all(number == -1 or number > 0 for number in numbers):
         raise ValueError(
@@ -229,16 +243,21 @@ def _edges_per_hop(edges: Sequence[SampledEdges]) -> list[int]:
     return [*counts[:-2], counts[-2] + counts[-1]]
 
 
-def _absolute_weight(data: Data, num_edges: int) -> Tensor:
-    weight = data.edge_weight
+def _absolute_weight(data: Data, edge_index: Tensor) -> Tensor:
+    weight, num_edges = data.edge_weight, edge_index.size(1)
     if not isinstance(weight, Tensor) or weight.shape != (num_edges,):
         came = list(weight.shape) if isinstance(weight, Tensor) else weight
         raise ValueError(
             f"data.edge_weight: method='weighted' expects a tensor [{num_edges}], got {came}"
         )
     weight = weight.detach().cpu().double().abs()
-    if not weight.isfinite().all():
-        raise ValueError("data.edge_weight: method='weighted' expects finite numbers")
+    infinite = (~weight.isfinite()).nonzero()
+    if len(infinite):
+        edge = int(infinite[0])
+        raise ValueError(
+            "data.edge_weight: method='weighted' expects finite numbers, got "
+            f"{float(data.edge_weight[edge])} at {edge_name(edge_index, edge)}"
+        )
     return weight
 
 

@@ -18,11 +18,19 @@ from tgst.loader.neighbor_sampler import NeighborSampler
 from tgst.loader.sampled_graph import SampledGraph, rows_of_nodes
 from tgst.loader.step_plan import Step, StepPlan
 from tgst.loader.window_dataset import WindowDataset
-from tgst.loader.window_loader import _gives_day_of_week
+from tgst.loader.window_loader import gives_day_of_week
 
 
 class _Steps:
-    r"""A dataset that gives what it is asked for: the steps of a plan are their own index."""
+    r"""A dataset that gives what it is asked for: the steps of a plan are their own index. Its
+    length is the number of seed nodes, as in any loader of nodes.
+    """
+
+    def __init__(self, num_inputs: int) -> None:
+        self.num_inputs = num_inputs
+
+    def __len__(self) -> int:
+        return self.num_inputs
 
     def __getitem__(self, step: Step) -> Step:
         return step
@@ -32,7 +40,8 @@ class _StepLoader(DataLoader):
     # Stands between NodeLoader and DataLoader. NodeLoader loads single nodes and leaves it to a
     # batch sampler which of them form a batch; a step also has windows and a seed.
     def __init__(self, dataset: range, *, plan: StepPlan, **kwargs: Any) -> None:
-        super().__init__(_Steps(), batch_size=None, sampler=plan, **kwargs)  # type: ignore[arg-type]
+        steps = _Steps(len(dataset))
+        super().__init__(steps, batch_size=None, sampler=plan, **kwargs)  # type: ignore[arg-type]
 
 
 class NeighborWindowLoader(NodeLoader, _StepLoader):
@@ -49,9 +58,9 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
             out = model(batch.x, batch.edge_index, batch.edge_type, batch.edge_weight, batch.e_id)
             loss = masked_mae(out[: batch.batch_size], batch.y, batch.y_mask)
 
-    A batch is a :class:`~torch_geometric.data.Data` with the seed nodes first. The other
-    attributes of nodes and edges of :obj:`data` are sampled along (tensors; lists such as
-    :obj:`node_id` stay behind, :obj:`n_id` says which node is which).
+    A batch is a :class:`~torch_geometric.data.Data` on the CPU, with the seed nodes first. The
+    other attributes of nodes and edges of :obj:`data` (tensors, arrays, and lists such as
+    :obj:`node_id`) are sampled along, those of the graph as a whole stay as they are.
 
     With as many hops as the graph convolutions of the model reach
     (:attr:`tgst.nn.models.TrafficSTGCN.num_hops`) and :obj:`num_neighbors=[-1, ...]`, the outputs
@@ -76,8 +85,8 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         split (sequence of float, optional): Share of rows of each part.
             (default: :obj:`(0.7, 0.1, 0.2)`)
         num_windows (int, optional): Windows in a batch. (default: :obj:`1`)
-        input_nodes (torch.Tensor, optional): Seed nodes, numbers or a bool per node; :obj:`None`
-            means all nodes. (default: :obj:`None`)
+        input_nodes (torch.Tensor or sequence, optional): Seed nodes, numbers or a bool per node;
+            :obj:`None` means all nodes. (default: :obj:`None`)
         method (str, optional): :obj:`"uniform"` or :obj:`"weighted"`, see
             :class:`tgst.loader.NeighborSampler`. (default: :obj:`"uniform"`)
         rescale (bool, optional): Multiply edge weights so that they make up for edges that were
@@ -123,6 +132,7 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         starts (numpy.ndarray): Row of the first history step of every window, ascending.
 
     Raises:
+        TypeError: If a number of neighbours, a size or the seed is no integer.
         ValueError: If series and graph do not have the same nodes, edge ids repeat, a seed node
             does, or an argument is out of range.
     """
@@ -138,7 +148,7 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         part: str | None = None,
         split: Sequence[float] = (0.7, 0.1, 0.2),
         num_windows: int = 1,
-        input_nodes: Tensor | None = None,
+        input_nodes: Tensor | Sequence[int] | None = None,
         method: str = "uniform",
         rescale: bool = True,
         pairing: str = "random",
@@ -152,6 +162,10 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         covariates: Tensor | np.ndarray | None = None,
         **kwargs: Any,
     ) -> None:
+        if isinstance(kwargs.get("sampler"), StepPlan):
+            # A trainer builds a loader again, from what it finds in it, in order to predict.
+            self.__setstate__(kwargs["sampler"].loader.__getstate__())
+            return
         _check_arguments(kwargs)
         self.series, self.history, self.horizon = series, history, horizon
         self.starts = window_starts(
@@ -164,7 +178,7 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
             horizon,
             target_channels,
             time_of_day,
-            _gives_day_of_week(series, split, day_of_week),
+            gives_day_of_week(series, split, day_of_week),
             covariates,
         )
         sampler = NeighborSampler(data, num_neighbors, method, seed)
@@ -176,8 +190,9 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         sizes = (len(seeds), batch_size, len(self.starts), num_windows)
         self.plan = StepPlan(*sizes, pairing, shuffle, kwargs.pop("drop_last", False), seed)
         if kwargs.get("generator") is None:  # DataLoader seeds its workers from it
-            kwargs["generator"] = torch.Generator().manual_seed(seed)
+            kwargs["generator"] = torch.Generator().manual_seed(self.plan.seed)
         super().__init__(data, sampler, seeds, plan=self.plan, **kwargs)  # type: ignore[call-arg,misc]
+        self.plan.loader = self
 
     def set_epoch(self, epoch: int) -> None:
         r"""Choose order and samples of the next pass; without it, passes count up from 0."""
@@ -217,8 +232,9 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         raise NotImplementedError(f"{type(self).__name__}: iterate over it, or call filter_fn")
 
     def __getstate__(self) -> dict[str, Any]:
-        # Spawned workers get a copy; torch cannot send its generators to them.
-        return {**self.__dict__, "generator": None}
+        # Spawned workers get a copy; torch can send them neither its generators nor the workers of
+        # an earlier pass, which persistent_workers keeps.
+        return {**self.__dict__, "generator": None, "_iterator": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -240,7 +256,13 @@ def _check_arguments(kwargs: dict[str, Any]) -> None:
 def _seed_nodes(input_nodes: Any, num_nodes: int) -> Tensor:
     if input_nodes is None:
         return torch.arange(num_nodes)
-    nodes = torch.as_tensor(input_nodes).cpu()
+    try:
+        nodes = torch.as_tensor(input_nodes).cpu()
+    except (TypeError, ValueError, RuntimeError) as error:  # a set, names, lists of other lengths
+        raise ValueError(
+            f"`input_nodes` must hold node numbers or a bool for each of the {num_nodes} nodes, "
+            f"got {type(input_nodes).__name__}: {error}"
+        ) from error
     if nodes.dtype == torch.bool and nodes.shape == (num_nodes,):
         nodes = nodes.nonzero().flatten()
     if nodes.dtype == torch.bool or nodes.is_floating_point() or nodes.dim() != 1:
@@ -251,6 +273,10 @@ def _seed_nodes(input_nodes: Any, num_nodes: int) -> Tensor:
     outside = nodes[(nodes < 0) | (nodes >= num_nodes)]
     if len(outside):
         raise ValueError(f"`input_nodes` must be in 0..{num_nodes - 1}, got {int(outside[0])}")
-    if len(nodes.unique()) < len(nodes):
-        raise ValueError("`input_nodes` must hold every node at most once, got repeated ones")
+    distinct, count = nodes.unique(return_counts=True)
+    if len(distinct) < len(nodes):
+        raise ValueError(
+            f"`input_nodes` must hold every node at most once, got {int(distinct[count.argmax()])} "
+            f"{int(count.max())} times"
+        )
     return nodes.long()

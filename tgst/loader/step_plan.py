@@ -3,13 +3,14 @@ r"""Which seed nodes and which windows every step of an epoch takes."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
 from tgst.loader.neighbor_sampler import mixed_seed
+from tgst.transforms.edges import checked_int
 
 PAIRINGS = ("random", "all")
 # What a seed is mixed with, so that the streams do not meet.
@@ -50,6 +51,7 @@ class StepPlan(Sampler[Step]):
         seed (int): Different seeds give different orders.
 
     Raises:
+        TypeError: If a size or the seed is no integer.
         ValueError: If a size is not positive, the pairing is unknown or no step is left.
     """
 
@@ -65,7 +67,7 @@ class StepPlan(Sampler[Step]):
         seed: int,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("num_windows", num_windows)):
-            if value < 1:
+            if checked_int(name, value) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {value}")
         if pairing not in PAIRINGS:
             raise ValueError(f"`pairing` must be one of {PAIRINGS}, got {pairing!r}")
@@ -78,8 +80,10 @@ class StepPlan(Sampler[Step]):
             )
         self.num_inputs, self.batch_size = num_inputs, batch_size
         self.num_starts, self.num_windows = num_starts, num_windows
-        self.pairing, self.shuffle, self.seed = pairing, shuffle, seed
+        self.pairing, self.shuffle = pairing, shuffle
+        self.seed = checked_int("seed", seed)
         self.epoch = 0
+        self.loader: Any = None  # the loader that takes these steps
 
     def set_epoch(self, epoch: int) -> None:
         r"""Choose the order of the next pass; trainers call it before every epoch."""

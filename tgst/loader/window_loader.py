@@ -109,7 +109,7 @@ class WindowLoader(DataLoader):
             horizon,
             target_channels,
             time_of_day,
-            _gives_day_of_week(series, split, day_of_week),
+            gives_day_of_week(series, split, day_of_week),
             covariates,
         )
         if kwargs.get("batch_sampler") is not None:
@@ -170,9 +170,20 @@ def _as_is(batch: Any) -> Any:
     return batch
 
 
-def _gives_day_of_week(
+def gives_day_of_week(
     series: Series, split: Sequence[float], wanted: bool | Literal["auto"]
 ) -> bool:
+    r"""Whether windows of the series come with the day of the week.
+
+    Args:
+        series (Series): The readings.
+        split (sequence of float): Share of rows of each part.
+        wanted (bool or str): :obj:`day_of_week` of a loader.
+
+    Raises:
+        ValueError: If :obj:`wanted` is :obj:`True` and the training rows lack a weekday, or it is
+            none of :obj:`True`, :obj:`False` and :obj:`"auto"`.
+    """
     if wanted not in (True, False, "auto"):
         raise ValueError(f"`day_of_week` must be True, False or 'auto', got {wanted!r}")
     if not wanted:

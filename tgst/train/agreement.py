@@ -32,8 +32,8 @@ def check_fits_data(
 
     Args:
         model: Its attributes ``history``, ``horizon``, ``in_channels``, ``out_channels``,
-            ``residual`` and ``num_nodes`` (this one of its parts as well) are compared if it has
-            them.
+            ``residual``, ``skip`` and ``num_nodes`` (this one of its parts as well) are compared
+            if it has them.
         data: A :class:`tgst.train.ForecastData` that was set up.
         rollout_steps: Steps of the recursive forecast; None if there is none.
         future_covariates: Whether the covariates of the horizon join the input channels.
@@ -96,12 +96,13 @@ def _check_targets_come_first(model: torch.nn.Module, data: Any, rollout_steps: 
             f"{series} must be predicted in this order, got {data.target_names}; leave it unset"
         )
     first = series[: len(data.target_names)]
-    if getattr(model, "residual", False) is True and data.target_names != first:
-        raise ValueError(
-            "data.target_channels: a model with residual corrects the first channels of its "
-            f"input, {first}, got {data.target_names}; predict those, or set "
-            "model.model.init_args.residual to false"
-        )
+    for option, does in (("residual", "corrects"), ("skip", "looks again at")):
+        if getattr(model, option, False) is True and data.target_names != first:
+            raise ValueError(
+                f"data.target_channels: a model with {option} {does} the first channels of its "
+                f"input, {first}, got {data.target_names}; predict those, or set "
+                f"model.model.init_args.{option} to false"
+            )
 
 
 def constructor_arguments(model: torch.nn.Module) -> dict[str, Any]:

@@ -16,9 +16,12 @@ class TrafficHead(torch.nn.Module):
     covers the remaining steps, a normalisation and a fully connected part per node.
 
     .. math::
-        \mathbf{z}_i = \mathrm{Norm}(\Gamma \star_t \mathbf{X})_i, \quad
+        \mathbf{z}_i = \mathrm{Norm}(\Gamma \star_t \mathbf{X})_i \, [\, \| \, \mathbf{r}_i], \quad
         \hat{\mathbf{y}}_i = \mathbf{W}_2 \, \phi(\mathbf{W}_1 \mathbf{z}_i + \mathbf{b}_1)
         + \mathbf{b}_2
+
+    With :obj:`skip_channels` the readings :math:`\mathbf{r}_i` join the fully connected part: the
+    normalisations take the level of a node from the features.
 
     Args:
         in_channels (int): Size of each input sample.
@@ -31,9 +34,11 @@ class TrafficHead(torch.nn.Module):
         norm, num_nodes, eps: See :class:`tgst.nn.TrafficBlock`. With :obj:`norm="node"` and a
             sigmoid, :math:`\mathbf{b}_2` is one value per node, as in the authors' code.
         dropout (float): Dropout probability after the hidden layer.
+        skip_channels (int, optional): Number of readings per node that join. (default: :obj:`0`)
 
     Shapes:
         - **x**: :math:`(N, *, \text{steps}, C_{in})`
+        - **readings**: :math:`(N, *, C_{skip})`, with :obj:`skip_channels` only
         - **output**: :math:`(N, *, C_{out})`
     """
 
@@ -49,17 +54,19 @@ class TrafficHead(torch.nn.Module):
         num_nodes: int | None,
         eps: float,
         dropout: float,
+        skip_channels: int = 0,
     ):
         super().__init__()
         self.hidden_activation = hidden
+        joined = hidden_channels + skip_channels
         self.dropout = dropout
         self.temporal = TemporalConv(
             in_channels, hidden_channels, steps, padding="valid", gate=gate, residual=True
         )
         self.norm = make_norm(norm, hidden_channels, num_nodes, eps)
-        self.hidden = Linear(hidden_channels, hidden_channels) if hidden else None
+        self.hidden = Linear(joined, hidden_channels) if hidden else None
         per_node = hidden == "sigmoid" and norm == "node"
-        self.out = Linear(hidden_channels, out_channels, bias=not per_node)
+        self.out = Linear(hidden_channels if hidden else joined, out_channels, bias=not per_node)
         shape = (num_nodes or 0, out_channels)
         self.node_bias = Parameter(torch.zeros(shape)) if per_node else None
 
@@ -71,9 +78,11 @@ class TrafficHead(torch.nn.Module):
         if self.node_bias is not None:
             torch.nn.init.zeros_(self.node_bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, readings: Tensor | None = None) -> Tensor:
         r"""Runs the output block; see the class for shapes."""
         x = self.norm(self.temporal(x)).squeeze(-2)
+        if readings is not None:
+            x = torch.cat([x, readings], dim=-1)
         if self.hidden is not None:
             activation = torch.sigmoid if self.hidden_activation == "sigmoid" else F.relu
             x = F.dropout(activation(self.hidden(x)), self.dropout, self.training)

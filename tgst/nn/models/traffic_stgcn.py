@@ -91,6 +91,9 @@ class TrafficSTGCN(torch.nn.Module):
         dropout (float, optional): Dropout probability in blocks and head. (default: :obj:`0.0`)
         residual (bool, optional): Whether the model predicts the correction of the last reading.
             (default: :obj:`False`)
+        skip (bool, optional): Whether the fully connected part of the head is also given the
+            history of the first :math:`C_{out}` input channels, whose level the normalisations take
+            from the features. (default: :obj:`False`)
         conv (callable, optional): :obj:`conv(in_channels, out_channels)` returns the graph
             convolution of a block in place of :obj:`kernel`, for example
             :obj:`lambda i, o: PerStep(GATConv(i, o))`. (default: :obj:`None`)
@@ -129,6 +132,7 @@ class TrafficSTGCN(torch.nn.Module):
         gate: str = "glu",
         dropout: float = 0.0,
         residual: bool = False,
+        skip: bool = False,
         conv: Callable[[int, int], torch.nn.Module] | None = None,
         backend: str = "auto",
     ):
@@ -139,14 +143,15 @@ class TrafficSTGCN(torch.nn.Module):
                 "horizon, in_channels, out_channels: expected at least 1, got "
                 f"{(horizon, in_channels, out_channels)}"
             )
-        if residual and out_channels > in_channels:
+        if (residual or skip) and out_channels > in_channels:
             raise ValueError(
-                f"out_channels: residual=True corrects input channels, expected at most "
-                f"{in_channels} (in_channels), got {out_channels}"
+                f"out_channels: residual=True and skip=True take the predicted channels from the "
+                f"input, expected at most {in_channels} (in_channels), got {out_channels}"
             )
         self.in_channels, self.out_channels = in_channels, out_channels
         self.history, self.horizon = history, horizon
-        self.kernel, self.variant, self.residual = kernel, variant, residual
+        self.kernel, self.variant = kernel, variant
+        self.residual, self.skip = residual, skip
         self.num_partitions = num_partitions if kernel == "partition" else 1
         self._own_kernel, self._norm = conv is None, norm
         if conv is None:
@@ -163,6 +168,7 @@ class TrafficSTGCN(torch.nn.Module):
             gate,
             plan["head"]["hidden"],
             **shared,
+            skip_channels=history * out_channels if skip else 0,
         )
         self.edge_importance = None
         if edge_importance:
@@ -215,7 +221,8 @@ class TrafficSTGCN(torch.nn.Module):
             if self.edge_importance is not None:
                 weight = self.edge_importance(edge_weight, e_id, layer)
             hidden = block(hidden, graph, edge_type, weight)
-        out = self.head(hidden).unflatten(-1, (self.horizon, self.out_channels))
+        readings = x[..., : self.out_channels].flatten(-2) if self.skip else None
+        out = self.head(hidden, readings).unflatten(-1, (self.horizon, self.out_channels))
         if self.residual:
             out = out + x[..., -1:, : self.out_channels]
         return out
@@ -305,8 +312,7 @@ def _plan(variant: str, channels: Sequence[Sequence[int]] | None) -> dict:
     widths = [tuple(block) for block in channels or _VARIANTS[variant]["channels"]]
     if any(len(block) != 3 for block in widths):
         raise ValueError(
-            "channels: expected three widths per block (temporal, spatial, temporal), "
-            f"got {widths}"
+            f"channels: expected three widths per block (temporal, spatial, temporal), got {widths}"
         )
     return {**_VARIANTS[variant], "channels": widths}
 
