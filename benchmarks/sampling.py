@@ -75,9 +75,9 @@ def _sydney(record: dict[str, Any]) -> list[str]:
         f"standardised: {run['first_loss']:.3f} in the first twentieth of the steps, "
         f"{run['last_loss']:.3f} in the last.",
         "",
-        f"Validation, one seed, on {run['val_nodes']:,} random junctions with windows that start "
-        "an hour apart; the samples are drawn like those of training. Length and learning rates "
-        "of the training were set after one shorter run had been scored on the same part.",
+        f"Validation, one seed (0), on {run['val_nodes']:,} random junctions with windows that "
+        "start an hour apart; the samples are drawn like those of training. Length and learning "
+        "rates of the training were set after one shorter run had been scored on the same part.",
         "",
         "| MAE, 5 to 60 minutes ahead | flow, vehicles/h | speed, km/h |",
         "|---|---|---|",

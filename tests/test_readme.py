@@ -26,8 +26,8 @@ def names():
 
 
 def test_all_blocks_are_found():
-    uses = ("DistancePartition", "from_networkx", "ops.benchmark")
-    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 3
+    uses = ("DistancePartition", "from_networkx", "NeighborWindowLoader", "ops.benchmark")
+    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 4
 
 
 def test_pipeline(names):
@@ -75,6 +75,18 @@ def test_another_network(names):
     model, readings = names["model"], names["readings"][:2]
     edge_index, label = torch.tensor([[0, 0, 1], [1, 0, 1]]), torch.tensor([1, 0, 0])
     assert model(readings, edge_index, label).shape == (2, 32, 12, 1)
+
+
+def test_sampled_neighbourhoods(names):
+    part, series, data = names["part"], names["traffic"].series, names["traffic"][0]
+    assert (names["torch"].bincount(data.edge_index[1]) - 1).max() <= 8  # none is left out
+    rows = part.start[0] + torch.arange(12)
+    everywhere = names["both"](
+        series.values[:, rows].unsqueeze(1), data.edge_index, data.edge_type, data.edge_weight
+    )
+    seeds = part.n_id[: part.batch_size]
+    expected = everywhere[seeds, 0] - series.values[seeds][:, rows + 12]
+    torch.testing.assert_close(names["error"][:, 0], expected.abs(), rtol=1e-3, atol=1e-3)
 
 
 def test_benchmark(names):

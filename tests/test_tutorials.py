@@ -6,7 +6,9 @@ import ast
 import importlib
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 
 import tgst
 
@@ -66,3 +68,21 @@ def test_draws_a_figure_and_prints(name):
     assert ["print"] in called
     drawn = (["plt", "show"], ["tgst", "visualize", "plot_forecast"])
     assert any(call in called for call in drawn)
+
+
+def test_figures_without_pyplot_are_saved_once(tmp_path, monkeypatch):
+    pytest.importorskip("sphinx_gallery")
+    monkeypatch.syspath_prepend(FOLDER.parent)
+    scrape = importlib.import_module("figure_scraper").scrape
+    plain, of_pyplot = Figure(), plt.figure()
+    paths = [tmp_path / f"{number}.png" for number in (1, 2)]
+    block = {
+        "example_globals": {"map_of_errors": plain, "figure": of_pyplot, "number": 3},
+        "image_path_iterator": map(str, paths),
+    }
+    text = scrape(None, block, {"src_dir": str(tmp_path)})
+    plt.close(of_pyplot)
+    assert "map of errors" in text
+    assert "1.png" in text
+    assert [path.exists() for path in paths] == [True, False]
+    assert scrape(None, block, {"src_dir": str(tmp_path)}) == ""

@@ -329,3 +329,13 @@ def test_read_only_masks():
         warnings.simplefilter("error")
         series = Series(torch.ones(1, 2, 1), stamps(2), mask)
     assert series.mask.tolist() == [[True, False]]
+
+
+def test_ids_in_a_tensor_or_an_array_are_numbers_as_text():
+    values, stamps = torch.zeros(2, 3, 1), np.arange(3).astype("datetime64[s]")
+    for ids in (torch.tensor([7, 9]), np.array([7, 9]), [7, "9"]):
+        assert Series(values, stamps, node_id=ids).node_id == ["7", "9"]
+    assert Series(values, stamps, node_id=[9, 7]).aligned_to(torch.tensor([7, 9])).node_id == [
+        "7",
+        "9",
+    ]

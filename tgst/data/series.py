@@ -316,6 +316,8 @@ def _as_timestamps(timestamps: Any, num_steps: int) -> np.ndarray:
 def _as_node_id(node_id: Sequence[Any] | None, num_nodes: int) -> list[str]:
     if node_id is None or len(node_id) == 0:
         node_id = range(num_nodes)
+    if isinstance(node_id, Tensor):
+        node_id = node_id.tolist()  # "7", not "tensor(7)"
     names = [str(name) for name in node_id]
     if len(names) != num_nodes:
         raise ValueError(f"`node_id` must hold {num_nodes} ids, one per node, got {len(names)}")

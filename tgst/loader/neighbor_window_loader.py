@@ -162,9 +162,10 @@ class NeighborWindowLoader(NodeLoader, _StepLoader):
         covariates: Tensor | np.ndarray | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(kwargs.get("sampler"), StepPlan):
-            # A trainer builds a loader again, from what it finds in it, in order to predict.
-            self.__setstate__(kwargs["sampler"].loader.__getstate__())
+        plan = kwargs.get("sampler")
+        if isinstance(plan, StepPlan) and plan.loader is not None:
+            # Lightning builds the loader of a prediction again, from what it finds in the loader.
+            self.__setstate__(plan.loader.__getstate__())
             return
         _check_arguments(kwargs)
         self.series, self.history, self.horizon = series, history, horizon
