@@ -67,7 +67,7 @@ def variants(distances: Path | None) -> dict[str, list[str]]:
     """Return the arguments of every variant."""
     if distances is None:
         return VARIANTS
-    file = f"--data.dataset_args={json.dumps({'distances': str(distances.resolve())})}"
+    file = f"--data.dataset_args={json.dumps({'distances': str(distances)})}"
     on_roads = {name: [file, *arguments] for name, arguments in ON_ROADS.items()}
     return {"the recipe": [], **on_roads} | VARIANTS
 
@@ -87,7 +87,7 @@ def one_variant(arguments: list[str], root: Path, folder: Path, seeds: Sequence[
         minutes = fit("losloop", seed, root, runs_folder, *arguments)
         error, epoch = best_validation(newest("losloop/version_*/metrics.csv", runs_folder))
         runs.append({"seed": seed, "val_mae": error, "epoch": epoch, "fit_minutes": minutes})
-    return {"arguments": arguments, **spread([run["val_mae"] for run in runs]), "runs": runs}
+    return {**spread([run["val_mae"] for run in runs]), "runs": runs}
 
 
 def markdown(about: dict[str, Any], results: dict[str, dict[str, Any]]) -> str:
@@ -124,9 +124,11 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     about = {**machine(), "seeds": arguments.seeds}
     about["command"] = shlex.join([*command, "--seeds", *seeds])
     results = {}
+    shown = variants(arguments.distances and Path("FILE"))  # without paths of the machine
     for name, options in variants(arguments.distances).items():
         folder = arguments.runs / "".join(c if c.isalnum() else "_" for c in name)
-        results[name] = one_variant(options, arguments.root, folder, arguments.seeds)
+        result = one_variant(options, arguments.root, folder, arguments.seeds)
+        results[name] = {"arguments": shown[name], **result}
         write("ablation", arguments.out, {**about, "variants": results}, markdown(about, results))
 
 
