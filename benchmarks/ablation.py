@@ -95,8 +95,8 @@ def markdown(about: dict[str, Any], results: dict[str, dict[str, Any]]) -> str:
     lines = [
         "# Los-loop recipe, one part changed at a time",
         "",
-        f"Smallest MAE on the validation part over the epochs, mean over the 12 steps, mph; seeds "
-        f"{', '.join(map(str, about['seeds']))}. {about['hardware']}, {about['threads']} "
+        f"Smallest MAE on the validation part over the epochs, mean over the 12 steps, mph; "
+        f"{about['epochs']} epochs; seeds {', '.join(map(str, about['seeds']))}. {about['hardware']}, {about['threads']} "
         f"thread(s); {packages}; {about['date']}; `{about['command']}`.",
         "",
         "| variant | validation MAE | difference |",
@@ -114,6 +114,8 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set's files")
     parser.add_argument("--distances", type=Path, help="W_metrla.csv, road distances")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, default=40, help="of every fit; the recipe has 40")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="measure only these")
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args(arguments_given)
@@ -121,12 +123,17 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     command = ["python", "-m", "benchmarks.ablation", "--root", "DIR"]
     if arguments.distances:
         command += ["--distances", "FILE"]
-    about = {**machine(), "seeds": arguments.seeds}
+    command += ["--epochs", str(arguments.epochs)]
+    about = {**machine(), "seeds": arguments.seeds, "epochs": arguments.epochs}
     about["command"] = shlex.join([*command, "--seeds", *seeds])
     results = {}
     shown = variants(arguments.distances and Path("FILE"))  # without paths of the machine
     for name, options in variants(arguments.distances).items():
-        folder = arguments.runs / "".join(c if c.isalnum() else "_" for c in name)
+        if arguments.variants is not None and name not in arguments.variants:
+            continue
+        plain = "".join(c if c.isalnum() else "_" for c in name)
+        folder = arguments.runs / f"{arguments.epochs}_epochs" / plain
+        options = [*options, f"--trainer.max_epochs={arguments.epochs}"]
         result = one_variant(options, arguments.root, folder, arguments.seeds)
         results[name] = {"arguments": shown[name], **result}
         write("ablation", arguments.out, {**about, "variants": results}, markdown(about, results))
