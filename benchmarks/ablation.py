@@ -96,15 +96,16 @@ def markdown(about: dict[str, Any], results: dict[str, dict[str, Any]]) -> str:
         "# Los-loop recipe, one part changed at a time",
         "",
         f"Smallest MAE on the validation part over the epochs, mean over the 12 steps, mph; "
-        f"{about['epochs']} epochs; seeds {', '.join(map(str, about['seeds']))}. {about['hardware']}, {about['threads']} "
-        f"thread(s); {packages}; {about['date']}; `{about['command']}`.",
+        f"{about['epochs']} epochs; seeds {', '.join(map(str, about['seeds']))}. "
+        f"{about['hardware']}, {about['threads']} thread(s); {packages}; {about['date']}; `{about['command']}`.",
         "",
         "| variant | validation MAE | difference |",
         "|---|---|---|",
     ]
-    base = results["the recipe"]["mean"]
+    base = results.get("the recipe")
     for name, result in results.items():
-        difference = "" if name == "the recipe" else f"{result['mean'] - base:+.2f}"
+        whole = base is None or base is result
+        difference = "" if whole else f"{result['mean'] - base['mean']:+.2f}"
         lines.append(f"| {name} | {cell(result)} | {difference} |")
     return "\n".join([*lines, ""])
 
