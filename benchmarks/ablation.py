@@ -97,7 +97,8 @@ def markdown(about: dict[str, Any], results: dict[str, dict[str, Any]]) -> str:
         "",
         f"Smallest MAE on the validation part over the epochs, mean over the 12 steps, mph; "
         f"{about['epochs']} epochs; seeds {', '.join(map(str, about['seeds']))}. "
-        f"{about['hardware']}, {about['threads']} thread(s); {packages}; {about['date']}; `{about['command']}`.",
+        f"{about['hardware']}, {about['threads']} thread(s); {packages}; {about['date']}; "
+        f"`{about['command']}`.",
         "",
         "| variant | validation MAE | difference |",
         "|---|---|---|",
