@@ -127,7 +127,10 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
         command += ["--distances", "FILE"]
     command += ["--epochs", str(arguments.epochs)]
     about = {**machine(), "seeds": arguments.seeds, "epochs": arguments.epochs}
-    about["command"] = shlex.join([*command, "--seeds", *seeds])
+    command += ["--seeds", *seeds]
+    if arguments.variants is not None:
+        command += ["--variants", *arguments.variants]
+    about["command"] = shlex.join(command)
     results = {}
     shown = variants(arguments.distances and Path("FILE"))  # without paths of the machine
     for name, options in variants(arguments.distances).items():
