@@ -1,6 +1,7 @@
-r"""Plots of forecasts and of networks (needs matplotlib, extra :obj:`[plot]`)."""
+r"""Plots of forecasts, networks and skeletons (needs matplotlib, extra :obj:`[plot]`)."""
 
 from tgst.visualize.forecast import plot_forecast
 from tgst.visualize.network import plot_network
+from tgst.visualize.skeleton_animation import animate_skeleton
 
-__all__ = ["plot_forecast", "plot_network"]
+__all__ = ["animate_skeleton", "plot_forecast", "plot_network"]
