@@ -1,4 +1,6 @@
-r"""Graph building and conversion: networkx, space-time graphs, the layouts of other codes."""
+r"""Graph building and conversion: networkx, space-time graphs, skeletons, the layouts of other
+codes.
+"""
 
 from tgst.utils.from_networkx import from_networkx
 from tgst.utils.layouts import (
@@ -10,15 +12,25 @@ from tgst.utils.layouts import (
     to_nctvm,
 )
 from tgst.utils.line_graph import line_graph
+from tgst.utils.repeat_graph import repeat_graph
+from tgst.utils.skeleton import Skeleton, as_skeleton
 from tgst.utils.spacetime_graph import spacetime_graph
+from tgst.utils.streams import bone_mask, bones, motion, motion_mask
 from tgst.utils.to_networkx import to_networkx
 
 __all__ = [
+    "Skeleton",
+    "as_skeleton",
+    "bone_mask",
+    "bones",
     "from_bctn",
     "from_btnc",
     "from_nctvm",
     "from_networkx",
     "line_graph",
+    "motion",
+    "motion_mask",
+    "repeat_graph",
     "spacetime_graph",
     "to_bctn",
     "to_btnc",
