@@ -93,3 +93,30 @@ def temporal_conv(layer, x, graph=None):
             value = torch.tanh(value)
         outs.append(value * torch.sigmoid(gate) if layer.gate else value)
     return torch.stack(outs, dim=-2)
+
+
+def batch_norm(norm, x):
+    """Evaluation mode."""
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return (x - norm.running_mean) * scale + norm.bias
+
+
+def skeleton_block(block, x, graph):
+    if block.importance is not None:
+        weight = graph.edge_weight * block.importance.weight[graph.e_id]
+        graph = graph._replace(edge_weight=weight)
+    hidden = batch_norm(block.norm1, partition_conv(block.conv, x, graph)).relu()
+    hidden = batch_norm(block.norm2, temporal_conv(block.temporal, hidden))
+    if block.residual == "identity":
+        hidden = hidden + x
+    elif block.residual == "conv":
+        hidden = hidden + batch_norm(block.residual_norm, temporal_conv(block.residual_conv, x))
+    return hidden.relu()
+
+
+def skeleton_model(model, x, graph):
+    """The response of each class at each node and step."""
+    hidden = x if model.data_norm is None else batch_norm(model.data_norm, x)
+    for block in model.blocks:
+        hidden = skeleton_block(block, hidden, graph)
+    return hidden @ model.head.weight.t() + model.head.bias

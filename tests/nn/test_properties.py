@@ -6,8 +6,16 @@ from torch_geometric.nn import GATConv, GCNConv, RGCNConv
 
 import tgst.nn
 from tests.nn import dense
-from tgst.nn import ChebConv, FlatFeatures, PartitionConv, PerStep, TemporalConv, TrafficBlock
-from tgst.nn.models import TrafficSTGCN
+from tgst.nn import (
+    ChebConv,
+    FlatFeatures,
+    PartitionConv,
+    PerStep,
+    SkeletonBlock,
+    TemporalConv,
+    TrafficBlock,
+)
+from tgst.nn.models import SkeletonSTGCN, TrafficSTGCN
 from tgst.testing import PROPERTIES, LayerCase, check_property
 from tgst.testing.suite import applies
 
@@ -149,6 +157,51 @@ CASES = {
     "model_authors_node": model(variant="authors", norm="node", num_nodes=7, exempt=NODE_NORM),
 }
 
+
+def responses(layer, x, graph):
+    edges = graph.edge_index, graph.edge_type, graph.edge_weight
+    return layer.extract_feature(x, *edges, e_id=graph.e_id)[0]
+
+
+def skeleton_block(exempt=frozenset(), steps=6, width=3, **options):
+    return LayerCase(
+        lambda: SkeletonBlock(width, 4, num_partitions=3, kernel_size=3, **options),
+        with_ids,
+        width,
+        steps=steps,
+        num_partitions=3,
+        reference=dense.skeleton_block,
+        temporal=True,
+        causal=options.get("causal", False),
+        exempt=exempt,
+    )
+
+
+def skeleton_model(exempt=frozenset(), **options):
+    given = {"channels": (4, 4, 5), "strides": (1, 1, 2), "data_norm": "channel", **options}
+    return LayerCase(
+        lambda: SkeletonSTGCN(3, 2, num_partitions=3, kernel_size=3, **given),
+        responses,
+        3,
+        steps=6,
+        num_partitions=3,
+        reference=dense.skeleton_model,
+        temporal=True,
+        causal=options.get("causal", False),
+        exempt=exempt,
+    )
+
+
+CASES |= {
+    "skeleton_block_stride": skeleton_block(EDGE_PARAMETERS, stride=2, num_edges=18),
+    "skeleton_block_identity": skeleton_block(width=4),
+    "skeleton_block_causal": skeleton_block(residual=None, causal=True),
+    "skeleton_model": skeleton_model(EDGE_PARAMETERS, num_edges=18),
+    "skeleton_model_causal": skeleton_model(
+        causal=True, strides=(1, 1, 1), data_norm=None, residual="conv"
+    ),
+}
+
 CASES["flat_features"] = LayerCase(
     lambda: FlatFeatures(PartitionConv(2, 4, 3), num_steps=5, num_channels=2),
     flat,
@@ -187,7 +240,14 @@ CASES["block_per_step_rgcn"] = LayerCase(
     | {"compile_static", "compile_dynamic"},
 )
 
-INDUCTOR = {"partition_narrow", "cheb", "temporal_causal", "model_paper", "model_partition"}
+INDUCTOR = {
+    "partition_narrow",
+    "cheb",
+    "temporal_causal",
+    "model_paper",
+    "model_partition",
+    "skeleton_model",
+}
 
 
 def pairs():

@@ -12,13 +12,9 @@ import yaml
 
 from tests.train.tiny import HISTORY, HORIZON, write_los_loop
 from tgst.train import cli
-from tgst.train.forecast_cli import (
-    ForecastCLI,
-    config_path,
-    keep_metrics,
-    shipped_configs,
-    with_config_paths,
-)
+from tgst.train.config_files import config_path, shipped_configs, with_config_paths
+from tgst.train.forecast_cli import ForecastCLI
+from tgst.train.run_cli import keep_metrics
 
 REPOSITORY = Path(__file__).parents[2]
 NODES = (

@@ -9,8 +9,8 @@ import torch
 
 from tests.train.tiny import tiny_trainer, trained, write_los_loop
 from tgst.train import cli, demo
+from tgst.train.config_files import config_path
 from tgst.train.demo import _spread, draw_plots, first_day, node_errors
-from tgst.train.forecast_cli import config_path
 from tgst.train.scores import model_and_baseline_scores
 
 RESULTS = (

@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from tests.train.tiny import tiny_data, tiny_model, tiny_trainer, trained
 from tgst.train import ForecastTask, RandomState
-from tgst.train.forecast_cli import checkpoint_callbacks
+from tgst.train.run_cli import checkpoint_callbacks
 
 FULL = {"average": 0.9, "scheduler": "cosine", "scheduler_args": {"T_max": 3}, "optimizer": "adamw"}
 

@@ -65,7 +65,7 @@ def test_motion(kind, expected):
 def test_no_motion_in_less_than_two_frames(kind, frames):
     assert torch.equal(motion(torch.randn(2, frames, 3), kind), torch.zeros(2, frames, 3))
     mask = torch.ones(2, frames, dtype=torch.bool)
-    assert torch.equal(motion_mask(mask, kind), mask)
+    assert torch.equal(motion_mask(mask, kind), torch.zeros(2, frames, dtype=torch.bool))
 
 
 def test_two_frames_have_no_central_motion():
@@ -75,15 +75,29 @@ def test_two_frames_have_no_central_motion():
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("forward", [1, 0, 0, 1, 1]),
-        ("backward", [1, 1, 0, 0, 1]),
-        ("central", [1, 0, 0, 0, 1]),
+        ("forward", [1, 1, 0, 0, 1, 0]),
+        ("backward", [0, 1, 1, 0, 0, 1]),
+        ("central", [0, 1, 0, 0, 0, 0]),
     ],
 )
 def test_motion_is_observed_where_its_frames_are(kind, expected):
-    mask = torch.tensor([[1, 1, 0, 1, 1]], dtype=torch.bool)
+    mask = torch.tensor([[1, 1, 1, 0, 1, 1]], dtype=torch.bool)
     assert motion_mask(mask, kind).int().tolist() == [expected]
-    assert mask.int().tolist() == [[1, 1, 0, 1, 1]]
+    assert mask.int().tolist() == [[1, 1, 1, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["forward", "backward", "central"])
+@pytest.mark.parametrize(("before", "after"), [(0, 4), (3, 0), (2, 1)])
+def test_padding_changes_nothing(kind, before, after):
+    x, mask = torch.randn(4, 6, 3), torch.ones(4, 6, dtype=torch.bool)
+    mask[2, 3] = False
+    seen = motion_mask(mask, kind)
+    expected = motion(x, kind).masked_fill(~seen.unsqueeze(-1), 0)
+    padded = torch.nn.functional.pad(x, (0, 0, before, after))
+    padded_seen = motion_mask(torch.nn.functional.pad(mask, (before, after)), kind)
+    out = motion(padded, kind).masked_fill(~padded_seen.unsqueeze(-1), 0)
+    assert torch.equal(padded_seen, torch.nn.functional.pad(seen, (before, after)))
+    assert torch.equal(out, torch.nn.functional.pad(expected, (0, 0, before, after)))
 
 
 def test_unobserved_values_do_not_reach_observed_entries():

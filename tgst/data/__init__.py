@@ -1,7 +1,8 @@
-r"""Readings in time: series, scalers and windows."""
+r"""Readings in time: series, scalers and windows; clips of skeletons."""
 
 from __future__ import annotations
 
+from tgst.data.build_clip_store import build_clip_store
 from tgst.data.calendar import covers_week, day_of_week, time_of_day
 from tgst.data.cleaning import (
     Clean,
@@ -11,36 +12,67 @@ from tgst.data.cleaning import (
     Resample,
     StepRecord,
 )
+from tgst.data.clip_store import ClipStore
 from tgst.data.gap import Gap, gaps
 from tgst.data.readers import (
+    KineticsLabel,
+    NTUName,
+    ntu_split,
     read_adjacency,
     read_distances,
     read_graphml,
+    read_kinetics_labels,
+    read_kinetics_skeleton,
+    read_missing_names,
+    read_msr_action3d,
+    read_ntu_skeleton,
+    read_openpose_folder,
+    read_pickle,
+    read_pyskl,
+    read_stgcn_feeder,
     read_table,
     read_tntp,
+    read_utkinect,
 )
 from tgst.data.scaler import StandardScaler
 from tgst.data.series import Series
+from tgst.data.skeleton_clip import SkeletonClip
 from tgst.data.windows import split_rows, split_windows, window_starts
 
 __all__ = [
     "Clean",
+    "ClipStore",
     "Gap",
     "InterpolateGaps",
+    "KineticsLabel",
+    "NTUName",
     "Outliers",
     "PhysicalRange",
     "Resample",
     "Series",
+    "SkeletonClip",
     "StandardScaler",
     "StepRecord",
+    "build_clip_store",
     "covers_week",
     "day_of_week",
     "gaps",
+    "ntu_split",
     "read_adjacency",
     "read_distances",
     "read_graphml",
+    "read_kinetics_labels",
+    "read_kinetics_skeleton",
+    "read_missing_names",
+    "read_msr_action3d",
+    "read_ntu_skeleton",
+    "read_openpose_folder",
+    "read_pickle",
+    "read_pyskl",
+    "read_stgcn_feeder",
     "read_table",
     "read_tntp",
+    "read_utkinect",
     "split_rows",
     "split_windows",
     "time_of_day",

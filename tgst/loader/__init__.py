@@ -1,7 +1,9 @@
-r"""Loaders of windows, and batches of series of different lengths."""
+r"""Loaders of windows and of clips, and batches of series of different lengths."""
 
 from __future__ import annotations
 
+from tgst.loader.clip_loader import ClipBatch, ClipLoader
+from tgst.loader.clip_views import ClipViews
 from tgst.loader.neighbor_sampler import NeighborSampler
 from tgst.loader.neighbor_window_loader import NeighborWindowLoader
 from tgst.loader.pad_time import PadTime
@@ -9,6 +11,9 @@ from tgst.loader.window_dataset import WindowBatch, WindowDataset
 from tgst.loader.window_loader import WindowLoader
 
 __all__ = [
+    "ClipBatch",
+    "ClipLoader",
+    "ClipViews",
     "NeighborSampler",
     "NeighborWindowLoader",
     "PadTime",

@@ -2,21 +2,21 @@ r"""Loads windows of a series for training, validation and test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from tgst.data import Series, split_rows, window_starts
 from tgst.data.calendar import missing_weekdays
 from tgst.loader.epoch_shuffle import EpochShuffle
+from tgst.loader.resumable_loader import ResumableLoader
 from tgst.loader.window_dataset import WindowBatch, WindowDataset
 
 
-class WindowLoader(DataLoader):
+class WindowLoader(ResumableLoader):
     r"""Batches of windows :math:`[N, B, T, C]` of one part of a series.
 
     The rows are split by time. A window belongs to the part that holds all of its targets; its
@@ -96,10 +96,6 @@ class WindowLoader(DataLoader):
         self.starts = window_starts(
             series, history, horizon, part, split, stride, within_day=within_day
         )
-        self._position = 0  # batches of the current epoch that were handed out
-        self._epoch = 0  # epoch they belong to
-        self._resume: dict[str, int] | None = None
-
         for name in ("dataset", "collate_fn"):
             kwargs.pop(name, None)
         dataset = WindowDataset(
@@ -120,35 +116,6 @@ class WindowLoader(DataLoader):
             kwargs["generator"] = torch.Generator().manual_seed(seed)
         super().__init__(dataset, batch_size, collate_fn=_as_is, **kwargs)
 
-    def __iter__(self) -> Iterator[WindowBatch]:  # type: ignore[override]
-        # A generator: nothing happens before the first batch is asked for. Trainers make
-        # iterators ahead, and set the epoch of the sampler afterwards.
-        self._epoch = self._sampler_epoch()
-        resume, self._resume = self._resume, None
-        skip = resume["position"] if resume and resume["epoch"] == self._epoch else 0
-        for position, batch in enumerate(super().__iter__(), start=1):
-            if position > skip:
-                self._position = position
-                yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        r"""Epoch and number of batches handed out in it, to continue from."""
-        if self._resume is not None:
-            return dict(self._resume)
-        if self._position in (0, len(self)):
-            return {"epoch": self._sampler_epoch(), "position": 0}
-        return {"epoch": self._epoch, "position": self._position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        r"""Continue from a :meth:`state_dict`: the next pass skips what was handed out.
-
-        Args:
-            state (dict): What :meth:`state_dict` gave.
-        """
-        self._resume = {"epoch": int(state["epoch"]), "position": int(state["position"])}
-        if hasattr(self.sampler, "set_epoch"):
-            self.sampler.set_epoch(self._resume["epoch"])
-
     def timestamps_of(self, batch: WindowBatch) -> np.ndarray:
         r"""Moments of the targets of a batch.
 
@@ -160,9 +127,6 @@ class WindowLoader(DataLoader):
         """
         rows = batch.start.cpu().numpy()[:, None] + np.arange(self.horizon) + self.history
         return self.series.timestamps[rows]
-
-    def _sampler_epoch(self) -> int:
-        return getattr(self.sampler, "epoch", 0)
 
 
 def _as_is(batch: Any) -> Any:

@@ -1,19 +1,21 @@
 r"""Layers, blocks and models."""
 
 from tgst.nn import models
-from tgst.nn.blocks import TrafficBlock
+from tgst.nn.blocks import SkeletonBlock, TrafficBlock
 from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv, PerStep
 from tgst.nn.flat_features import FlatFeatures
-from tgst.nn.norm import NodeLayerNorm
+from tgst.nn.norm import ChannelBatchNorm, NodeLayerNorm
 from tgst.nn.temporal import TemporalConv
 
 __all__ = [
+    "ChannelBatchNorm",
     "ChebConv",
     "EdgeImportance",
     "FlatFeatures",
     "NodeLayerNorm",
     "PartitionConv",
     "PerStep",
+    "SkeletonBlock",
     "TemporalConv",
     "TrafficBlock",
     "models",

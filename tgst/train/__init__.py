@@ -1,4 +1,5 @@
-r"""Training, testing and using forecasting models: Lightning task, data module, command line.
+r"""Training, testing and using models of forecasting and recognition: Lightning tasks, data
+modules, command line.
 
 The names are loaded when they are first used, so that the command line answers at once and
 ``tgst.train`` can be imported without Lightning.
@@ -19,7 +20,14 @@ _HOME = {
     "LastValue": "baselines",
     "LinearAutoregression": "baselines",
     "RandomState": "random_state",
+    "RecognitionCLI": "recognition_cli",
+    "RecognitionMetrics": "recognition_metrics",
+    "RecognitionTask": "recognition_task",
+    "RecognitionWriter": "recognition_writer",
+    "RunCLI": "run_cli",
     "SeasonalLag": "seasonal",
+    "SkeletonData": "skeleton_data",
+    "SlidingWindows": "sliding_windows",
     "StaticGraph": "static_graph",
     "baseline_scores": "baselines",
     "score_table": "report",

@@ -96,8 +96,11 @@ class AtomicCheckpointIO(CheckpointIO):
                 f"checkpoint {path} is not a file of tensors and plain containers; objects in it "
                 "are not unpickled, because that can run code"
             ) from error
-        # a file of another kind trips the reader wherever its bytes happen to
-        except (RuntimeError, EOFError, LookupError, ValueError, TypeError) as error:
+        # a file of another kind trips the reader wherever its bytes happen to; one that is cut
+        # short may make it seek to before its beginning
+        except (RuntimeError, EOFError, LookupError, ValueError, TypeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise  # the file system's own word
             reason = str(error).splitlines()[0] if str(error) else "end of file"
             raise ValueError(
                 f"checkpoint {path} is damaged or not a checkpoint ({reason})"

@@ -8,13 +8,15 @@ import os
 import sys
 from collections.abc import Sequence
 
+from tgst.train.config_files import task_of, with_config_paths
+
 __all__ = ["main"]
 
 COMMANDS = {
     "fit": "train a model and keep the best checkpoint",
     "validate": "score a checkpoint on the validation part",
-    "test": "score a checkpoint on the test part, beside simple baselines",
-    "predict": "write the forecasts of a checkpoint to a CSV or Parquet file",
+    "test": "score a checkpoint on the test part",
+    "predict": "write what a checkpoint predicts to a CSV or Parquet file",
 }
 EPILOG = """\
 examples:
@@ -23,10 +25,14 @@ examples:
   tgst fit --config losloop --root DIR --ckpt_path last        (resume a stopped run)
   tgst test --config losloop --root DIR                        (of the newest run: --ckpt_path best)
   tgst predict --config losloop --root DIR --output forecasts.parquet
+  tgst fit --config skeleton_demo                              (recognition of actions)
+  tgst test --config skeleton_demo --ckpt_path last
+  tgst predict --config skeleton_utkinect --input DIR --output labels.csv
 
-`--config` takes a shipped configuration by name or a YAML file; `tgst fit --help` lists all
-settings. Runs are kept in runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment
-an error comes with its traceback.
+`--config` takes a shipped configuration by name or a YAML file; `tgst fit --help` lists the
+settings of forecasting, `tgst fit --task recognition --help` those of recognition. Runs are kept in
+runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment an error comes with its
+traceback.
 """
 REQUIRED = ("lightning", "torchmetrics", "jsonargparse", "tensorboard")
 
@@ -53,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] in COMMANDS:
         _require(REQUIRED, "train")
-        from tgst.train.forecast_cli import ForecastCLI
-
-        ForecastCLI(arguments)
+        _command_line(arguments)
         return 0
     options = _parser().parse_args(arguments)  # ends the program on --help and on mistakes
     _require((*REQUIRED, "matplotlib"), "train,plot")
@@ -65,12 +69,25 @@ def _run(arguments: list[str]) -> int:
     return 0
 
 
+def _command_line(arguments: list[str]) -> None:
+    """Runs the command line of the task that the arguments and configurations name."""
+    if task_of(with_config_paths(arguments)) == "recognition":
+        from tgst.train.recognition_cli import RecognitionCLI
+
+        RecognitionCLI(arguments)
+    else:
+        from tgst.train.forecast_cli import ForecastCLI
+
+        ForecastCLI(arguments)
+
+
 def _parser() -> argparse.ArgumentParser:
     from tgst import __version__
 
     parser = argparse.ArgumentParser(
         prog="tgst",
-        description="Train, test and use models that forecast readings on graphs.",
+        description="Train, test and use models that forecast readings on graphs or recognise the "
+        "actions of skeletons.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

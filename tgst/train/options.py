@@ -11,7 +11,14 @@ from torch.optim import lr_scheduler
 
 from tgst.metrics import masked_huber, masked_mae, masked_mse
 
-__all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULERS", "check_options", "make_scheduler"]
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "SCHEDULERS",
+    "check_name",
+    "check_options",
+    "make_scheduler",
+]
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "mae": masked_mae,
@@ -38,11 +45,11 @@ def check_options(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If one is not possible; names it.
     """
-    _one_of("loss", options["loss"], LOSSES)
-    _one_of("optimizer", options["optimizer"], OPTIMIZERS)
-    _one_of("fill", options["fill"], ("mean", "last"))
+    check_name("loss", options["loss"], LOSSES)
+    check_name("optimizer", options["optimizer"], OPTIMIZERS)
+    check_name("fill", options["fill"], ("mean", "last"))
     if options["scheduler"] is not None:
-        _one_of("scheduler", options["scheduler"], SCHEDULERS)
+        check_name("scheduler", options["scheduler"], SCHEDULERS)
     average = options["average"]
     if average is not None and not 0 < average < 1:
         raise ValueError(f"average must be between 0 and 1, got {average}")
@@ -52,7 +59,17 @@ def check_options(model: torch.nn.Module, options: Mapping[str, Any]) -> None:
         raise ValueError(f"rollout_steps needs a model with rollout, got {type(model).__name__}")
 
 
-def _one_of(name: str, value: str, known: Collection[str]) -> None:
+def check_name(name: str, value: str, known: Collection[str]) -> None:
+    r"""Checks that a name is one of those that there are.
+
+    Args:
+        name: The argument.
+        value: What was given.
+        known: The names that there are.
+
+    Raises:
+        ValueError: If it is not; lists them.
+    """
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
 

@@ -3,8 +3,6 @@ r"""Scores of a tested model beside the baselines."""
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from tgst.train.data_module import ForecastData
 from tgst.train.report import score_table
 from tgst.train.seasonal import WEEK, SeasonalLag
 from tgst.train.task import ForecastTask
+from tgst.train.text_file import write_text
 
 __all__ = ["model_and_baseline_scores", "table_of_scores", "write_scores"]
 
@@ -112,8 +111,8 @@ def write_scores(
         },
     }
     folder = Path(folder)
-    _write(folder / "scores.json", json.dumps(content, indent=2) + "\n")
-    _write(folder / "scores.md", table + "\n")
+    write_text(folder / "scores.json", json.dumps(content, indent=2) + "\n")
+    write_text(folder / "scores.md", table + "\n")
     return table
 
 
@@ -124,17 +123,3 @@ def step_minutes(data: Any) -> float:
         data: The data module.
     """
     return float(data.series.step / np.timedelta64(1, "s")) / 60
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = f"cannot write the scores ({error.strerror})"
-        raise OSError(error.errno, reason, str(path)) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

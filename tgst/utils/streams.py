@@ -97,7 +97,9 @@ def motion(x: Tensor, kind: Motion = "forward") -> Tensor:
 def motion_mask(mask: Tensor, kind: Motion = "forward") -> Tensor:
     r"""Returns where the motion is observed: where all its frames are.
 
-    At the ends, where it is 0 by definition, it counts as observed if the joint itself is.
+    At the ends of a clip, where it is 0 by definition, it is not: a frame is missing there, exactly
+    as beside a frame that is not observed. So padding a clip pads this mask, and what it lets
+    through of the motion is that of the clip alone.
 
     Args:
         mask (torch.Tensor): Which joints are observed.
@@ -111,13 +113,12 @@ def motion_mask(mask: Tensor, kind: Motion = "forward") -> Tensor:
         ValueError: If :obj:`kind` is none of the three.
     """
     _check_kind(kind)
-    seen = mask.clone()
+    seen = torch.zeros_like(mask)
     if kind == "central":
-        seen[..., 1:-1] &= mask[..., :-2] & mask[..., 2:]
-    elif kind == "forward":
-        seen[..., :-1] &= mask[..., 1:]
+        seen[..., 1:-1] = mask[..., :-2] & mask[..., 1:-1] & mask[..., 2:]
     else:
-        seen[..., 1:] &= mask[..., :-1]
+        frames = slice(None, -1) if kind == "forward" else slice(1, None)
+        seen[..., frames] = mask[..., :-1] & mask[..., 1:]
     return seen
 
 

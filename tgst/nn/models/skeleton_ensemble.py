@@ -218,21 +218,12 @@ class SkeletonEnsemble(torch.nn.Module):
         if name.endswith("motion"):
             kind: Motion = "central" if name == "motion" else "forward"
             x = motion(x, kind)
-            mask = None if mask is None else _inner_motion_mask(mask, kind)
+            mask = None if mask is None else motion_mask(mask, kind)
         return (x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0)), mask
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={weight:g}" for name, weight in self.weights.items())
         return f"{self.__class__.__name__}({parts}, fuse={self.fuse!r})"
-
-
-def _inner_motion_mask(mask: Tensor, kind: Motion) -> Tensor:
-    # The ends of a clip are the edge of what is seen, exactly as the last frame before padding.
-    seen = motion_mask(mask, kind)
-    seen[..., -1:] = False
-    if kind == "central":
-        seen[..., :1] = False
-    return seen
 
 
 def _check_streams(models: Mapping, weights: Mapping, parent: object) -> None:

@@ -1,0 +1,85 @@
+r"""What is there in a batch of clips, and the mean over it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tgst.ops.adjacency import values_are_known
+
+
+def checked_mask(mask: Tensor, x: Tensor) -> Tensor:
+    r"""Returns :obj:`mask`, or raises unless it has a boolean for every entry of :obj:`x`."""
+    if not isinstance(mask, Tensor) or mask.shape != x.shape[:-1] or mask.dtype != torch.bool:
+        came = f"{list(mask.shape)} {mask.dtype}" if isinstance(mask, Tensor) else repr(mask)
+        raise ValueError(
+            f"mask: expected shape {list(x.shape[:-1])} (x without channels) and torch.bool, "
+            f"got {came}"
+        )
+    return mask
+
+
+def checked_nodes(name: str, value: Tensor | None, x: Tensor) -> None:
+    r"""Raises unless :obj:`value` is :obj:`None` or holds one long number per node."""
+    if value is None:
+        return
+    if value.shape != x.shape[:1] or value.dtype != torch.long:
+        raise ValueError(
+            f"{name}: expected a long tensor [{x.size(0)}] (one number per node), got "
+            f"{value.dtype} {list(value.shape)}"
+        )
+
+
+def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) -> Tensor | None:
+    r"""Says for each frame whether any joint of the same body is observed.
+
+    A body is a run of nodes with equal :obj:`batch` and :obj:`person`; without both, all nodes.
+    Returns :obj:`None` where it is known that all frames are there, which is cheaper from then on.
+
+    Shapes:
+        - **mask**: :math:`(N, *, T)`
+        - **output**: :math:`(N, *, T)`, or :math:`(1, *, T)` where all nodes are one body
+    """
+    bodies = [ids for ids in (batch, person) if ids is not None]
+    if not bodies:
+        return _unless_all(mask.any(dim=0, keepdim=True))
+    changes = torch.stack([ids[1:] != ids[:-1] for ids in bodies]).any(dim=0)
+    body = torch.nn.functional.pad(changes.cumsum(0), (1, 0))[: mask.size(0)]
+    # There are at most as many bodies as nodes: a size that is known without looking at values.
+    counts = torch.zeros(mask.shape, device=mask.device).index_add(0, body, mask.float())
+    return _unless_all(counts.index_select(0, body) > 0)
+
+
+def _unless_all(present: Tensor) -> Tensor | None:
+    # An accelerator would have to wait for the answer, and compiled code may not ask.
+    known = values_are_known() and present.device.type == "cpu"
+    return None if known and bool(present.all()) else present
+
+
+def mean_over_clip(
+    x: Tensor,
+    weight: Tensor | None,
+    batch: Tensor | None,
+    num_clips: int,
+    person_dim: int | None,
+) -> Tensor:
+    r"""Returns the mean of the features over the nodes, frames and persons of each clip.
+
+    Shapes:
+        - **x**: :math:`(N, *, T, C)`
+        - **weight**: :math:`(N, *, T)`, boolean; what does not count is left out
+        - **output**: :math:`(G, *, C)` with a :obj:`batch` vector, else :math:`(*, C)`
+    """
+    if weight is None:
+        weight = x.new_ones((), dtype=torch.bool).expand(x.shape[:-1])
+    weight = weight.to(x.dtype).unsqueeze(-2)
+    total, count = (weight @ x).squeeze(-2), weight.sum(-1)
+    if person_dim is not None:
+        total, count = total.sum(person_dim, True), count.sum(person_dim, True)
+        total, count = total.squeeze(person_dim), count.squeeze(person_dim)
+    if batch is None:
+        total, count = total.sum(0), count.sum(0)
+    else:
+        total = total.new_zeros(num_clips, *total.shape[1:]).index_add(0, batch, total)
+        count = count.new_zeros(num_clips, *count.shape[1:]).index_add(0, batch, count)
+    return total / count.clamp(min=1)

@@ -1,0 +1,204 @@
+r"""Whether classifier, data and checkpoint belong together, told before anything is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tgst.train.agreement import constructor_arguments, setting_differences
+from tgst.train.checkpoint import model_difference
+from tgst.train.recognition_optimizer import OPTIMIZER_SETTINGS
+from tgst.utils.skeleton import Skeleton
+
+__all__ = [
+    "check_checkpoint_fits",
+    "check_recognises",
+    "described_skeleton",
+    "saved_of",
+    "skeleton_of",
+]
+
+
+def check_recognises(model: torch.nn.Module, data: Any) -> None:
+    r"""Compares what a model says of itself with the data.
+
+    Args:
+        model: Its attributes ``in_channels``, ``num_classes``, ``num_partitions``, ``num_edges``
+            and ``num_joints`` are compared if they are numbers.
+        data: A :class:`tgst.train.SkeletonData` that was set up.
+
+    Raises:
+        ValueError: If one differs; names the argument and both values.
+    """
+    expected = {
+        "in_channels": (data.num_channels, "channels"),
+        "num_classes": (len(data.class_names), "classes"),
+        "num_partitions": (data.num_partitions, "partitions"),
+        "num_edges": (data.graph.num_edges, "edges"),
+        "num_joints": (data.graph.num_nodes, "joints"),
+    }
+    for name, (given, what) in expected.items():
+        found = getattr(model, name, None)
+        if isinstance(found, int) and found != given:
+            raise ValueError(
+                f"{name}: the data give {given} {what}, the model has {found}; set "
+                f"model.model.init_args.{name} to {given}"
+            )
+
+
+def described_skeleton(skeleton: Skeleton) -> dict[str, Any]:
+    r"""A layout in plain containers, as checkpoints hold it.
+
+    Args:
+        skeleton: The layout.
+    """
+    return dataclasses.asdict(skeleton)
+
+
+def skeleton_of(description: Mapping[str, Any]) -> Skeleton:
+    r"""The layout that :func:`described_skeleton` described.
+
+    Args:
+        description: What it gave.
+    """
+    return Skeleton(**{name: _as_tuple(value) for name, value in description.items()})
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def saved_of(task: Any) -> dict[str, Any]:
+    r"""What the checkpoint of a task holds beside its weights.
+
+    Args:
+        task: A :class:`tgst.train.RecognitionTask`.
+    """
+    return {
+        "model_class": _class_name(task.model),
+        "model_arguments": constructor_arguments(task.model),
+        "class_names": task.class_names,
+        "skeleton": task.skeleton,
+        "trained_on": task.trained_on,
+    }
+
+
+def check_checkpoint_fits(
+    task: Any,
+    checkpoint: Mapping[str, Any],
+    name: str = "the checkpoint",
+    resumed: bool = False,
+    max_epochs: int | None = None,
+) -> None:
+    r"""Refuses a checkpoint that does not belong to a task.
+
+    Args:
+        task: A :class:`tgst.train.RecognitionTask`.
+        checkpoint: What was saved.
+        name: How messages call it.
+        resumed: Whether a fit shall continue from it, with its optimizer.
+        max_epochs: Epochs of the resumed fit.
+
+    Raises:
+        ValueError: If model, weight averaging, classes, layout or graph differ, or, of a fit to
+            resume, the optimizer, its schedule or the training clips; names how.
+    """
+    if task.class_names:
+        _check_classes(checkpoint, task.class_names, name)
+        _check_graph(task, checkpoint, name)
+    sentences = _model_differences(task, checkpoint)
+    if sentences:
+        raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
+    if resumed:
+        _check_resumable(task, checkpoint, name, max_epochs)
+
+
+def _check_classes(checkpoint: Mapping[str, Any], own: Sequence[str], name: str) -> None:
+    saved = checkpoint.get("class_names")
+    if saved is None:
+        raise ValueError(f"{name} names no classes: it is not of a recognition task")
+    if list(saved) != list(own):
+        raise ValueError(
+            f"{name} was trained on other classes: {_listed(saved)} there, {_listed(own)} here"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} ({shown})"
+
+
+def _check_graph(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:
+    saved, own = checkpoint.get("skeleton", {}).get("name"), task.skeleton["name"]
+    difference = task.graph.difference(_part(checkpoint["state_dict"], "graph."))
+    if saved != own:
+        difference = f"its skeleton is {saved!r}, that of the data {own!r}"
+    if difference is not None:
+        raise ValueError(f"{name} was trained on another graph: {difference}")
+
+
+def _model_differences(task: Any, checkpoint: Mapping[str, Any]) -> list[str]:
+    state, own_class = checkpoint["state_dict"], _class_name(task.model)
+    saved_class = checkpoint.get("model_class", own_class)
+    if saved_class != own_class:
+        return [f"its model is {saved_class}, not {own_class}"]
+    if _part(state, "averaged.") and task.averaged is None:
+        return ["it has averaged weights, but average is None here"]
+    if task.averaged is not None and not _part(state, "averaged."):
+        return ["it has no averaged weights, but average is set here"]
+    return model_difference(task.model.state_dict(), _part(state, "model.")) or setting_differences(
+        checkpoint.get("model_arguments", {}), constructor_arguments(task.model)
+    )
+
+
+def _check_resumable(
+    task: Any, checkpoint: Mapping[str, Any], name: str, max_epochs: int | None
+) -> None:
+    theirs, ours = checkpoint.get("trained_on"), task.trained_on
+    if None not in (theirs, ours) and theirs != ours:
+        raise ValueError(
+            f"{name} is of a fit to {theirs}, but the data set and the part held out for "
+            f"validation give {ours} here; keep them or start a new fit"
+        )
+    saved = checkpoint.get("hyper_parameters", {})
+    differences = setting_differences(_settings(saved), _settings(task.hparams))
+    if differences:
+        raise ValueError(
+            f"{name} cannot be resumed with another optimizer: {'; '.join(differences)}; keep the "
+            "setting or start a new fit"
+        )
+    given = "T_max" in (task.hparams["scheduler_args"] or {})
+    for planned in _planned_epochs(checkpoint, task.hparams["warmup_epochs"]):
+        if not given and planned != max_epochs:
+            raise ValueError(
+                f"{name} is of a fit planned for {planned} epochs, which set its cosine schedule: "
+                f"trainer.max_epochs must be {planned} to resume it, got {max_epochs}; for another "
+                "number start a new fit"
+            )
+
+
+def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    # no arguments, said in two ways
+    return {f"model.{n}": options[n] or None for n in OPTIMIZER_SETTINGS if n in options}
+
+
+def _planned_epochs(checkpoint: Mapping[str, Any], warmup: int) -> list[int]:
+    """The number of epochs that a cosine schedule was made for, alone or after a warm-up."""
+    found = []
+    for schedule in checkpoint.get("lr_schedulers", ()):
+        for part in (schedule, *schedule.get("_schedulers", ())):
+            if part.get("T_max") is not None:
+                found.append(part["T_max"] + warmup)
+    return found
+
+
+def _class_name(model: torch.nn.Module) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
+def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
