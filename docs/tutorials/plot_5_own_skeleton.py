@@ -3,10 +3,9 @@ Your own skeleton
 =================
 
 Published networks for skeletons know the two or three layouts that they were written for. Here a
-skeleton is any graph of joints. This page makes one of its own, a dog, and teaches
-:class:`tgst.nn.models.SkeletonSTGCN` four gaits: walk, trot, pace and bound. All legs move alike in
-all of them. What differs is *which legs move together*, so a gait can only be told by comparing
-joints that are several bones apart, over time.
+skeleton is any graph of joints. This page makes one of its own, a dog, simulates clips of five
+things that dogs do, and teaches :class:`tgst.nn.models.SkeletonSTGCN` to tell them apart, in an
+ordinary PyTorch loop with PyG's transforms.
 """
 
 # %%
@@ -81,49 +80,61 @@ labels = tgst.visualize.plot_partition(
 # The clips
 # ---------
 #
-# Each leg swings at the hip and bends at the knee while it comes forward, always in the same way.
-# A gait says by which part of a stride each leg is late. Every dog has its own size and tempo,
-# every clip its own length, heading and moment, with a noise of 1 cm; one joint in twenty is not
-# seen. Dogs 0 to 19 train, dogs 20 to 29 test.
+# A clip shows one action: trotting on the spot, sitting down, bowing with the elbows on the ground,
+# giving a paw (either one), or wagging the tail. Every dog has its own size and tempo, every clip
+# its own length, heading and place, with a noise of 2 cm; one joint in twenty is not seen. Dogs 0
+# to 11 train, dogs 12 to 19 test.
 
-GAITS = {  # left front, right front, left hind, right hind
-    "walk": (0.25, 0.75, 0.0, 0.5),
-    "trot": (0.0, 0.5, 0.5, 0.0),
-    "pace": (0.0, 0.5, 0.0, 0.5),
-    "bound": (0.0, 0.0, 0.5, 0.5),
-}
+ACTIONS = ["trot", "sit down", "bow", "give a paw", "wag"]
 FRAMES_PER_SECOND = 20
 
 
-def moving_dog(gait: str, subject: int, clip: int) -> np.ndarray:
+def swing_leg(place: np.ndarray, leg: str, upper: np.ndarray, lower: np.ndarray) -> None:
+    r"""Turn a leg at hip and knee by angles [frames] to the front."""
+    hip, knee, paw = (joints.index(f"{leg}_{part}") for part in ("hip", "knee", "paw"))
+    for joint, above, angle in ((knee, hip, upper), (paw, knee, lower)):
+        down = np.stack([np.sin(angle), -np.cos(angle), 0 * angle], axis=1)
+        place[:, joint] = place[:, above] + 0.2 * down
+
+
+def moving_dog(action: str, subject: int, clip: int) -> np.ndarray:
     r"""Return the places of the joints [frames, joints, 3] in metres."""
     size, tempo = np.random.default_rng([0, subject]).uniform([0.7, 1.4], [1.3, 2.2])
-    rng = np.random.default_rng([1, subject, clip, list(GAITS).index(gait)])
+    rng = np.random.default_rng([1, subject, clip, ACTIONS.index(action)])
     seconds = np.arange(rng.integers(30, 50)) / FRAMES_PER_SECOND
     place = np.tile(np.array(list(REST.values())), (len(seconds), 1, 1))
-    stride = 2 * np.pi * (tempo * seconds + rng.random())
-    for leg, late in zip(LEGS, GAITS[gait], strict=True):
-        swing = 0.5 * np.sin(stride - 2 * np.pi * late)
-        bend = 0.8 * np.clip(np.cos(stride - 2 * np.pi * late), 0, None)
-        hip, knee, paw = (joints.index(f"{leg}_{part}") for part in ("hip", "knee", "paw"))
-        for joint, above, angle in ((knee, hip, swing), (paw, knee, swing - bend)):
-            down = np.stack([np.sin(angle), -np.cos(angle), 0 * angle], axis=1)
-            place[:, joint] = place[:, above] + 0.2 * down
-    heading = rng.uniform(-0.5, 0.5)
+    wave = 2 * np.pi * (tempo * seconds + rng.random())
+    done = np.clip(2 * seconds - rng.uniform(0, 1), 0, 1)  # from 0 to 1 while the action begins
+    if action == "trot":
+        for leg, late in zip(LEGS, (0, np.pi, np.pi, 0), strict=True):
+            bend = 0.8 * np.clip(np.cos(wave - late), 0, None)
+            swing_leg(place, leg, 0.5 * np.sin(wave - late), 0.5 * np.sin(wave - late) - bend)
+    elif action == "give a paw":
+        leg = f"{rng.choice(['left', 'right'])}_front"
+        swing_leg(place, leg, 1.2 * done, done * (1.4 + 0.3 * np.sin(wave)))
+    elif action == "wag":
+        place[:, joints.index("tail"), 2] += 0.25 * np.sin(2 * wave)
+    else:
+        low = ("croup", "tail", "hind_hip") if action == "sit down" else ("withers", "neck", "nose")
+        low += () if action == "sit down" else ("front_hip",)
+        for joint, name in enumerate(joints):
+            if name.endswith(low):
+                place[:, joint, 1] -= 0.28 * done
+    heading = rng.uniform(-0.8, 0.8)
     cos, sin = np.cos(heading), np.sin(heading)
     place = size * place @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]).T
-    return place + rng.normal(0, 0.01, place.shape) + rng.uniform(-1, 1, 3)
+    return place + rng.normal(0, 0.02, place.shape) + rng.uniform(-1, 1, 3)
 
 
 def dataset(subjects: range, transform: T.BaseTransform) -> tgst.datasets.SkeletonArrays:
-    kinds = [(gait, dog, clip) for gait in GAITS for dog in subjects for clip in range(3)]
+    kinds = [(kind, subject, clip) for kind in ACTIONS for subject in subjects for clip in range(3)]
     clips = [moving_dog(*kind) for kind in kinds]
     unseen = np.random.default_rng(subjects.start)
     return tgst.datasets.SkeletonArrays(
         clips,
-        [list(GAITS).index(gait) for gait, _, _ in kinds],
+        [ACTIONS.index(action) for action, _, _ in kinds],
         skeleton=dog,
-        class_names=list(GAITS),
+        class_names=ACTIONS,
         subjects=[subject for _, subject, _ in kinds],
         observed=[unseen.random(clip.shape[:2]) > 0.05 for clip in clips],
         partition=partition,
@@ -142,11 +153,11 @@ def dataset(subjects: range, transform: T.BaseTransform) -> tgst.datasets.Skelet
 center = tgst.transforms.CenterRoot(dog)
 streams = tgst.transforms.Streams(["joint", "joint_motion"], skeleton=dog)
 augment = [
-    tgst.transforms.RandomRotation(theta=0.5, axis="y"),  # about the vertical
+    tgst.transforms.RandomRotation(theta=0.8, axis="y"),  # about the vertical
     tgst.transforms.RandomScale(0.2, isotropic=True),
 ]
-train = dataset(range(20), T.Compose([center, *augment, streams]))
-test = dataset(range(20, 30), T.Compose([center, streams]))
+train = dataset(range(12), T.Compose([center, *augment, streams]))
+test = dataset(range(12, 20), T.Compose([center, streams]))
 print(train, test)
 print(train[0])
 
@@ -165,11 +176,11 @@ print(train[0])
 torch.manual_seed(0)
 model = tgst.nn.models.SkeletonSTGCN(
     in_channels=6,
-    num_classes=len(GAITS),
+    num_classes=len(ACTIONS),
     num_partitions=partition.num_partitions,
     num_edges=train.num_edges,
-    channels=(32, 32, 32),
-    strides=(1, 2, 1),
+    channels=(16, 16, 32),
+    strides=(1, 2, 2),
     data_norm="channel",
 )
 print(sum(parameter.numel() for parameter in model.parameters()), "parameters")
@@ -194,7 +205,7 @@ def predictions(clips: tgst.datasets.SkeletonArrays) -> torch.Tensor:
     return torch.cat([logits(batch).argmax(dim=1) for batch in loader])
 
 
-EPOCHS = 8
+EPOCHS = 6
 loader = DataLoader(train, batch_size=16, shuffle=True, collate_fn=tgst.loader.PadTime())
 optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.01)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
@@ -211,13 +222,13 @@ for epoch in range(EPOCHS):
     print(f"epoch {epoch + 1}: loss {total / len(train):.3f}")
 
 # %%
-# On ten dogs that it has never seen
+# On eight dogs that it has never seen
 # ----------------------------------
 
 predicted = predictions(test)
 accuracy = float((predicted == test.y).float().mean())
-print(f"test accuracy {accuracy:.3f}, {len(test)} clips; guessing gives 0.25")
-confusion = torch.zeros(len(GAITS), len(GAITS), dtype=torch.long)
+print(f"test accuracy {accuracy:.3f}, {len(test)} clips; guessing gives 0.2")
+confusion = torch.zeros(len(ACTIONS), len(ACTIONS), dtype=torch.long)
 confusion.index_put_((test.y, predicted), torch.tensor(1), accumulate=True)
 confusion_matrix = tgst.visualize.plot_confusion(confusion, test.class_names)
 
@@ -225,12 +236,12 @@ confusion_matrix = tgst.visualize.plot_confusion(confusion, test.class_names)
 # What it looks at
 # ----------------
 #
-# :meth:`~tgst.nn.models.SkeletonSTGCN.extract_feature` gives the score of every class at every joint
-# and frame; their mean over what was observed is the logits. Here the score of the class that was
-# recognised sets the size of the joints; a joint that was not seen is not drawn. Left legs are blue,
-# right legs orange.
+# :meth:`~tgst.nn.models.SkeletonSTGCN.extract_feature` gives the score of every class at every
+# joint and frame; their mean over what was observed is the logits. Here the score of the class
+# that was recognised sets the size of the joints; a joint that was not seen is not drawn. Left
+# legs are blue, right legs orange.
 
-number = int((test.y == 1).nonzero()[0])  # a trot
+number = int((test.y == ACTIONS.index("give a paw")).nonzero()[0])
 clip = test[number]
 with torch.no_grad():
     response, feature = model.extract_feature(
@@ -241,7 +252,7 @@ observed = clip.mask[:, model.frames(clip.x.size(1))]
 torch.testing.assert_close(response[observed].mean(dim=0), whole[0])
 print("response", list(response.shape), "feature", list(feature.shape))
 label = int(whole.argmax())
-trot = tgst.visualize.animate_skeleton(
+dog_that_gives_a_paw = tgst.visualize.animate_skeleton(
     clip.x[..., :3],
     dog,
     mask=clip.mask,
@@ -263,8 +274,8 @@ axes.bar(
     importance[order],
     color=[COLOURS[int(graph.edge_type[edge])] for edge in order],
 )
-names = [f"{joints[source[edge]]} > {joints[target[edge]]}" for edge in order]
-axes.set_xticks(range(len(order)), names, rotation=90, fontsize=7)
+names_of_edges = [f"{joints[source[edge]]} > {joints[target[edge]]}" for edge in order]
+axes.set_xticks(range(len(order)), names_of_edges, rotation=90, fontsize=7)
 axes.axhline(1, color="black", linewidth=0.8)
 axes.set(ylabel="importance", title="the 24 edges with the largest importance, coloured by label")
 plt.show()

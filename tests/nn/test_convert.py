@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from tgst.nn import PartitionConv
 from tgst.nn.models import SkeletonSTGCN, convert
 from tgst.transforms import SpatialPartition
-from tgst.utils import Skeleton, from_nctvm
+from tgst.utils import Skeleton, from_nctvm, repeat_graph
 
 from . import released_stgcn
 from .released_stgcn import random_state
@@ -154,6 +155,18 @@ def test_options_reach_the_model():
     assert not converted.model.training
 
 
+def test_the_readout_is_the_published_one_unless_asked_for():
+    state, x = random_state(), clips()
+    mask = torch.rand(5, 2, 2, 11, generator=torch.Generator().manual_seed(1)) > 0.3
+    own, masked = converted_from(state), converted_from(state, readout="masked")
+    published, other = (
+        each.model(from_nctvm(x), *each.graph(), mask=mask, e_id=each.e_id).mean(1)
+        for each in (own, masked)
+    )
+    assert_same(published, released_stgcn.logits(state, x, STRIDES))
+    assert (other - published).abs().max() > 1e-3
+
+
 def test_edges_are_those_of_the_checkpoint():
     state = random_state()
     converted = converted_from(state)
@@ -267,6 +280,34 @@ def test_what_the_released_form_cannot_hold():
         convert.to_stgcn(fresh(data_norm="channel"), *tensors, num_joints=3)
     with pytest.raises(ValueError, match="style: expected one of"):
         convert.to_pyskl(fresh(), *tensors, style="mmlab")
+    with pytest.raises(ValueError, match=r"PartitionConv\(bias='message'\) .* in block 0"):
+        convert.to_stgcn(fresh(conv=lambda i, o: PartitionConv(i, o, 2)), *tensors)
+    with pytest.raises(ValueError, match="expected residual identity in block 1"):
+        convert.to_stgcn(fresh(residual=None), *tensors)
+    with pytest.raises(ValueError, match="expected residual identity in block 1"):
+        convert.to_stgcn(fresh(residual="conv"), *tensors)
+
+
+def test_edges_that_do_not_fit_the_model():
+    graph = random_graph()
+    count = graph.num_edges
+    edge_index, edge_type, edge_weight = graph.edge_index, graph.edge_type, graph.edge_weight
+    model = fresh(num_edges=count)
+    with pytest.raises(ValueError, match=rf"edge_type: expected shape \[{count}\], got"):
+        convert.to_stgcn(model, edge_index, edge_type[1:])
+    with pytest.raises(ValueError, match=rf"edge_weight: expected shape \[{count}\], got"):
+        convert.to_stgcn(model, edge_index, edge_type, edge_weight[1:])
+    with pytest.raises(ValueError, match=r"edge_type: expected labels in 0\.\.1, .* got 1\.\.2"):
+        convert.to_stgcn(model, edge_index, edge_type + 1)
+    with pytest.raises(ValueError, match="e_id: expected each edge of one person once, 0 to"):
+        convert.to_stgcn(model, edge_index, edge_type, e_id=graph.e_id.clamp(min=1))
+    with pytest.raises(ValueError, match=rf"e_id: .* 0 to {count - 1} .* got {count - 1} edges"):
+        convert.to_stgcn(model, edge_index[:, 1:], edge_type[1:])
+    both = repeat_graph(graph, 2)
+    with pytest.raises(ValueError, match="e_id: expected each edge of one person once"):
+        convert.to_stgcn(model, both.edge_index, both.edge_type, e_id=both.e_id)
+    with pytest.raises(ValueError, match=r"edge_index: .* one person, joints in 0\.\.4 .* got 9"):
+        convert.to_stgcn(fresh(), both.edge_index, both.edge_type)
 
 
 # -- PYSKL and mmaction2 -----------------------------------------------------------------------
@@ -349,6 +390,38 @@ def test_pyskl_learnt_graphs():
     assert_same(logits(converted, x), expected)
 
 
+def test_pyskl_importance_on_graphs_that_differ():
+    state = random_state()
+    bases = [state["A"] * (i + 1) for i in range(5)]
+    named = in_pyskl_names(state, bases, importances(state))
+    converted = convert.from_pyskl(named, dtype=torch.float64)
+    x, graphs = clips(), [a * pa for a, pa in zip(bases, importances(state), strict=True)]
+    expected = released_stgcn.logits(with_graphs(state, graphs), x, STRIDES)
+    assert_same(logits(converted, x), expected)
+    assert converted.edge_type.numel() == int((state["A"] != 0).sum())
+
+
+def test_pyskl_of_one_partition_before_the_graph():
+    """Its convolution has the shape of one behind the graph, but its bias goes through."""
+    state = random_state(partitions=1)
+    named = in_pyskl_names(state, [state["A"]] * 5, importances(state))
+    converted = convert.from_pyskl(named, dtype=torch.float64)
+    x = clips()
+    assert_same(logits(converted, x), released_stgcn.logits(state, x, STRIDES))
+
+
+def test_mmaction2_style():
+    converted = converted_from(random_state())
+    pyskl, mmaction2 = (
+        convert.to_pyskl(converted.model, *converted.graph(), style=style)
+        for style in ("pyskl", "mmaction2")
+    )
+    renamed = [name.replace("cls_head.fc_cls.", "cls_head.fc.") for name in pyskl]
+    assert list(mmaction2) == renamed
+    assert "cls_head.fc.weight" in mmaction2
+    assert all(map(torch.equal, pyskl.values(), mmaction2.values()))
+
+
 def test_pyskl_convolution_behind_the_graph():
     state = random_state()
     generator = torch.Generator().manual_seed(2)
@@ -390,6 +463,9 @@ def test_pyskl_messages_have_the_names_of_the_file():
     with pytest.raises(ValueError, match=r"has no place for backbone\.extra"):
         convert.from_pyskl({**named, "backbone.extra": torch.zeros(1)})
     size = {**named, "backbone.data_bn.weight": torch.ones(30)}
+    odd = {**named, "backbone.gcn.1.gcn.conv.weight": torch.ones(4, 7, 1, 1)}
+    with pytest.raises(ValueError, match=r"backbone\.gcn\.1\.gcn\.conv\.weight has 4 rows for 4"):
+        convert.from_pyskl(odd)
     with pytest.raises(ValueError, match=r"backbone\.data_bn\.weight of 5 joints x 3 .* got 30"):
         convert.from_pyskl(size)
     with pytest.raises(ValueError, match="keys of pyskl, use from_pyskl instead of from_stgcn"):
@@ -459,6 +535,44 @@ class Trap:
 
     def __reduce__(self):
         return Path.touch, (self.path,)
+
+
+def test_brain_floats_are_widened():
+    state = {k: v.bfloat16() if v.is_floating_point() else v for k, v in random_state().items()}
+    converted = convert.from_stgcn(state)
+    assert torch.equal(converted.model.head.bias, state["fcn.bias"].float())
+
+
+@torch.no_grad()
+def test_a_graph_for_a_checkpoint_in_half_precision():
+    """A third is another number there."""
+    graph = SpatialPartition(center=1, hop_distance="truncated")(
+        Skeleton.named("openpose-18").data()
+    )
+    state = random_state(joints=18)
+    state["A"] = golden_adjacency("openpose")
+    for i in range(5):
+        state[f"edge_importance.{i}"] = torch.randn(state["A"].shape)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    converted = convert.from_stgcn(half, graph=graph)
+    assert torch.equal(converted.edge_index, graph.edge_index)
+    torch.testing.assert_close(converted.edge_weight, graph.edge_weight, rtol=5e-4, atol=0)
+    assert not torch.equal(converted.edge_weight, graph.edge_weight)
+    graph.edge_weight[0] *= 1.001
+    with pytest.raises(ValueError, match="1 edge weights differ"):
+        convert.from_stgcn(half, graph=graph)
+
+
+@pytest.mark.parametrize("number", ["7", "123456789012", "01"])
+def test_numbers_out_of_order_are_refused_at_once(number):
+    """However large they are: a file of a few bytes must not keep the reader busy."""
+    state = {**random_state(), f"edge_importance.{number}": torch.ones(3, 5, 5)}
+    with pytest.raises(ValueError, match=r"lacks edge_importance\.5$|no place for edge_importance"):
+        convert.from_stgcn(state)
+    named = in_pyskl_names(state, [state["A"]] * 5)
+    named[f"backbone.gcn.{number}.gcn.A"] = state["A"]
+    with pytest.raises(ValueError, match=r"lacks backbone\.gcn\.5\.gcn\.A|no place for backbone"):
+        convert.from_pyskl(named)
 
 
 @pytest.mark.parametrize("save", [
@@ -631,6 +745,8 @@ def test_another_labelled_graph():
         converted_from(state, graph=Data(edge_index=graph.edge_index, num_nodes=6))
     with pytest.raises(ValueError, match="graph: expected data with edge_index"):
         converted_from(state, graph=Data(num_nodes=5))
+    with pytest.raises(TypeError, match="graph: expected Data, a Skeleton or the name .* got int"):
+        converted_from(state, graph=5)
 
 
 def golden_adjacency(layout, key="A_spatial_h1d1"):
@@ -651,6 +767,17 @@ def test_a_skeleton_by_name(tmp_path, key):
     message = r"openpose\.pt: graph: a checkpoint for another graph: it has 18 joints"
     with pytest.raises(ValueError, match=message):
         convert.load(path, graph="ntu-25")
+
+
+def test_edges_of_negative_weight_are_edges():
+    edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    state = random_state(joints=3, widths=(4,))
+    state["A"] = torch.zeros(3, 3, 3).index_put(
+        (torch.tensor([0, 1, 0, 1]), *edge_index), -torch.ones(4)
+    )
+    state["edge_importance.0"] = torch.ones(3, 3, 3)
+    converted = converted_from(state, graph=Data(edge_index=edge_index, num_nodes=3))
+    assert converted.edge_weight.tolist() == [-1] * 4
 
 
 def test_two_skeletons_of_as_many_joints():

@@ -159,7 +159,9 @@ def test_errors_of_the_user_are_one_line(run, root, capsys, tmp_path):
     assert "los_speed.csv" in message
     message = error_of(run("fit", config="metr"), capsys)
     assert message == (
-        "config 'metr' is neither a file nor a shipped configuration (demo, losloop, nyczones)"
+        "config 'metr' is neither a file nor a shipped configuration "
+        "(demo, losloop, nyczones, skeleton_demo, skeleton_kinetics, skeleton_msr, "
+        "skeleton_ntu60_xsub, skeleton_utkinect)"
     )
     message = error_of(run("fit", "--data.horizon", "3"), capsys)
     assert message == "horizon: the data give 3 steps, the model has 4"
@@ -286,7 +288,9 @@ def test_says_what_to_install(monkeypatch, capsys):
 
 
 def test_shipped_configs_are_found_by_name():
-    assert shipped_configs() == ["demo", "losloop", "nyczones"]
+    skeletons = ["demo", "kinetics", "msr", "ntu60_xsub", "utkinect"]
+    names = ["demo", "losloop", "nyczones", *(f"skeleton_{name}" for name in skeletons)]
+    assert shipped_configs() == names
     assert Path(config_path("losloop")).is_file()
     arguments = ["fit", "--config", "demo", "-c", "losloop", "--config=demo", "--name", "demo"]
     demo, losloop = config_path("demo"), config_path("losloop")

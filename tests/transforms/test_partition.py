@@ -24,6 +24,7 @@ from tgst.transforms import (
     DirectionPartition,
     DistancePartition,
     Partition,
+    SpatialPartition,
     UniformPartition,
 )
 
@@ -33,6 +34,8 @@ PARTITIONS = [
     DistancePartition,
     partial(DistancePartition, max_hop=3),
     partial(DistancePartition, max_hop=4, dilation=2),
+    partial(SpatialPartition, distance=range(9)),
+    partial(SpatialPartition, distance=range(9), max_hop=3),
     DirectionPartition,
     DiffusionPartition,
     partial(DiffusionPartition, max_steps=3),

@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from torch_geometric.data import Data
 
 from tgst.visualize import plot_network
-from tgst.visualize.network import SMALL_COMPONENT
+from tgst.visualize.layout import SMALL_COMPONENT
 
 POSITION = torch.tensor([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0], [1.0, 3.0]])
 ERROR = torch.tensor([3.0, 1.0, 4.0, 1.5, 9.0])

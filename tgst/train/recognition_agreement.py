@@ -182,8 +182,9 @@ def _check_resumable(
 
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    given = {f"model.{name}": options[name] for name in OPTIMIZER_SETTINGS if name in options}
     # no arguments, said in two ways
-    return {f"model.{n}": options[n] or None for n in OPTIMIZER_SETTINGS if n in options}
+    return {name: None if value == {} else value for name, value in given.items()}
 
 
 def _planned_epochs(checkpoint: Mapping[str, Any], warmup: int) -> list[int]:

@@ -273,8 +273,10 @@ class RecognitionTask(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         r"""Optimizer and, if one is set, schedule of the trained weights."""
-        epochs = self.trainer.max_epochs
-        return optimizer_and_schedule(self.model, self.hparams, epochs)
+        options = dict(self.hparams)
+        if getattr(self.trainer, "fast_dev_run", False):
+            options["warmup_epochs"] = 0  # it would not leave any of the one epoch
+        return optimizer_and_schedule(self.model, options, self.trainer.max_epochs)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         r"""Adds what a task without a data module needs to know."""

@@ -1,4 +1,5 @@
-r"""Graph transforms: edge weights from lengths, spectral kernels and partition labels.
+r"""Graph transforms: edge weights from lengths, spectral kernels and partition labels; clip
+transforms: augmentation, preprocessing and streams of skeletons.
 
 All are :class:`torch_geometric.transforms.BaseTransform`\ s: they take a
 :class:`~torch_geometric.data.Data`, leave it as it is and return a new one. All keep every edge

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -12,8 +11,8 @@ from matplotlib.figure import Figure
 from torch_geometric.data import Data
 
 from tgst.visualize.arguments import as_array
+from tgst.visualize.layout import layout_from_edges
 
-SMALL_COMPONENT = 300
 PLOT_POINTS = 450  # extent of the network on the page, in the points that measure the nodes
 
 
@@ -66,7 +65,7 @@ def plot_network(
     edges = as_array("data.edge_index", data.edge_index, (2, None))
     edges = np.unique(np.sort(edges[:, edges[0] != edges[1]], axis=0), axis=1)
     if data.pos is None:
-        position = _layout(edges, len(error), seed)
+        position = layout_from_edges(edges, len(error), seed)
     else:
         position = as_array("data.pos", data.pos, (len(error), None))[:, :2]
     size = float(np.clip(9000 / max(1, len(error)), 6, 120))
@@ -152,42 +151,6 @@ def _spread(position: np.ndarray, diameter: float) -> np.ndarray:
         circle = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         spread[index.reshape(-1) == shared] = place[shared] + circle
     return spread
-
-
-def _layout(edges: np.ndarray, num_nodes: int, seed: int) -> np.ndarray:
-    r"""Positions from the edges alone: the connected components side by side, in rows.
-
-    A layout of the whole would push unconnected parts so far away that nothing else is seen.
-    """
-    graph = nx.Graph()
-    graph.add_nodes_from(range(num_nodes))
-    graph.add_edges_from(edges.T.tolist())
-    components = sorted(nx.connected_components(graph), key=len, reverse=True)
-    position = np.zeros((num_nodes, 2))
-    row_width = 1.2 * np.sqrt(num_nodes)
-    left = top = row_height = 0.0
-    for component in components:
-        nodes = sorted(component)
-        placed = _layout_component(graph.subgraph(nodes), seed)
-        side = np.sqrt(len(nodes))
-        placed = side * (placed - placed.min(axis=0)) / max(np.ptp(placed, axis=0).max(), 1e-9)
-        width, height = np.ptp(placed, axis=0) + 0.08 * np.sqrt(num_nodes)
-        if left > 0 and left + width > row_width:
-            left, top, row_height = 0.0, top - row_height, 0.0
-        position[nodes] = placed + np.array([left, top - height])
-        left, row_height = left + width, max(row_height, height)
-    return position
-
-
-def _layout_component(graph: nx.Graph, seed: int) -> np.ndarray:
-    r"""Force-directed positions of a connected graph, the same at each call."""
-    nodes = sorted(graph)
-    # Distances along the graph unfold it best, at a cost that is cubic.
-    if len(nodes) <= SMALL_COMPONENT:
-        position = nx.kamada_kawai_layout(graph)
-    else:
-        position = nx.spring_layout(graph, seed=seed)
-    return np.array([position[node] for node in nodes]).reshape(len(nodes), 2)
 
 
 def _extend(error: np.ndarray, limits: tuple[float, float] | None) -> str:

@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from tgst.utils import Skeleton
 from tgst.utils.skeleton import as_skeleton
 from tgst.visualize.arguments import as_array
-from tgst.visualize.network import _layout
+from tgst.visualize.layout import layout_from_edges
 
 # Okabe and Ito's colours, which stay apart for colour-blind readers; more labels start again.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -112,8 +112,7 @@ def _places(
             return np.array(record.pose, dtype=float)
     if data.pos is not None:
         return as_array("data.pos", data.pos, (num_nodes, None))[:, :2].astype(float)
-    bones = np.unique(np.sort(edges[:, edges[0] != edges[1]], axis=0), axis=1)
-    return _layout(bones, num_nodes, seed)
+    return layout_from_edges(edges, num_nodes, seed)
 
 
 def _names(label: np.ndarray, names: Sequence[str] | None) -> list[str]:

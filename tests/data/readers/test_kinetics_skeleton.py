@@ -148,7 +148,7 @@ def test_arguments(tmp_path: Path) -> None:
     for argument in ("num_persons", "max_persons"):
         with pytest.raises(ValueError, match=f"{argument}: expected at least 1, got 0"):
             read_kinetics_skeleton(path, **{argument: 0})
-    with pytest.raises(ValueError, match="persons: expected one of .*, got 'best'"):
+    with pytest.raises(ValueError, match=r"persons: expected one of .*, got 'best'"):
         read_kinetics_skeleton(path, persons="best")
     with pytest.raises(FileNotFoundError, match=r"x\.json: expected a file"):
         read_kinetics_skeleton(tmp_path / "x.json")

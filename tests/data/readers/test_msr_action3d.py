@@ -16,7 +16,9 @@ FRAMES[1] = 0  # a lost frame
 
 
 def text(frames: np.ndarray = FRAMES) -> str:
-    return "".join("%.6f %.6f %.6f %.6f\n" % tuple(row) for row in frames.reshape(-1, 4))
+    return "".join(
+        " ".join(f"{value:.6f}" for value in row) + "\n" for row in frames.reshape(-1, 4)
+    )
 
 
 def write(folder: Path, content: str, name: str = "a02_s03_e01_skeleton3D.txt") -> Path:

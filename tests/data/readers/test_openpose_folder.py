@@ -9,15 +9,53 @@ import pytest
 from tgst.data import read_openpose_folder
 
 RNG = np.random.default_rng(0)
-BODY_25 = (
-    "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist mid_hip r_hip r_knee r_ankle "
-    "l_hip l_knee l_ankle r_eye l_eye r_ear l_ear l_big_toe l_small_toe l_heel r_big_toe "
-    "r_small_toe r_heel"
-).split()
-COCO_18 = (
-    "nose neck r_shoulder r_elbow r_wrist l_shoulder l_elbow l_wrist r_hip r_knee r_ankle l_hip "
-    "l_knee l_ankle r_eye l_eye r_ear l_ear"
-).split()
+BODY_25 = [
+    "nose",
+    "neck",
+    "r_shoulder",
+    "r_elbow",
+    "r_wrist",
+    "l_shoulder",
+    "l_elbow",
+    "l_wrist",
+    "mid_hip",
+    "r_hip",
+    "r_knee",
+    "r_ankle",
+    "l_hip",
+    "l_knee",
+    "l_ankle",
+    "r_eye",
+    "l_eye",
+    "r_ear",
+    "l_ear",
+    "l_big_toe",
+    "l_small_toe",
+    "l_heel",
+    "r_big_toe",
+    "r_small_toe",
+    "r_heel",
+]
+COCO_18 = [
+    "nose",
+    "neck",
+    "r_shoulder",
+    "r_elbow",
+    "r_wrist",
+    "l_shoulder",
+    "l_elbow",
+    "l_wrist",
+    "r_hip",
+    "r_knee",
+    "r_ankle",
+    "l_hip",
+    "l_knee",
+    "l_ankle",
+    "r_eye",
+    "l_eye",
+    "r_ear",
+    "l_ear",
+]
 
 
 def person(x: float, confidence: float = 0.5, joints: int = 18) -> np.ndarray:
@@ -128,7 +166,7 @@ def test_several_videos(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"video: expected one of \['a_b', 'c'\] in .*, got None"):
         read_openpose_folder(tmp_path)
     assert read_openpose_folder(tmp_path, video="c").num_frames == 2
-    with pytest.raises(FileNotFoundError, match="expected files d_<frame>_keypoints.json, found"):
+    with pytest.raises(FileNotFoundError, match=r"expected files d_<frame>_keypoints\.json, found"):
         read_openpose_folder(tmp_path, video="d")
 
 
@@ -155,7 +193,7 @@ def test_broken_frame(tmp_path: Path) -> None:
 
 
 def test_arguments(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="expected files <video>_<frame>_keypoints.json"):
+    with pytest.raises(FileNotFoundError, match=r"expected files <video>_<frame>_keypoints\.json"):
         read_openpose_folder(tmp_path)
     with pytest.raises(FileNotFoundError, match="none: expected a folder, found none"):
         read_openpose_folder(tmp_path / "none")

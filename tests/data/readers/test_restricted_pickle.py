@@ -184,7 +184,7 @@ def test_broken_and_forged(tmp_path: Path, content: bytes) -> None:
 def test_every_cut_is_noticed(tmp_path: Path) -> None:
     for protocol in (0, 2, 5):
         content = pickle.dumps(DATA, protocol)
-        for length in range(0, len(content) - 1, 7):
+        for length in range(0, len(content) - 1, 31):
             with pytest.raises(ValueError, match=r"x\.pkl: expected a pickle of plain data"):
                 read_pickle(write(tmp_path, content[:length]))
 
@@ -195,6 +195,18 @@ def test_a_file_cannot_change_how_the_next_one_is_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.pkl"):
         read_pickle(write(tmp_path, forged))
     assert same(read_pickle(write(tmp_path, pickle.dumps(DATA))), DATA)
+
+
+def test_error_without_words(tmp_path: Path) -> None:
+    class Mute(dict):
+        def __reduce__(self) -> tuple:
+            return frozenset, ([[]],)
+
+    with pytest.raises(ValueError, match="got one with: unhashable type: 'list'; is it cut off"):
+        read_pickle(write(tmp_path, pickle.dumps(Mute())))
+    content = pickle.PROTO + b"\x05" + pickle.BYTEARRAY8 + b"\xff" * 7 + b"\x70"  # more than memory
+    with pytest.raises(ValueError, match=r"got one with: \w+.*; is it cut off"):
+        read_pickle(write(tmp_path, content))
 
 
 def test_missing_file(tmp_path: Path) -> None:

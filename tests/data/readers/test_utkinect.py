@@ -90,7 +90,7 @@ def test_no_clips(tmp_path: Path) -> None:
     content[0, 0] = content[0, 1] = np.zeros((0, 0))
     with pytest.raises(ValueError, match=r"x\.mat data: expected clips, got empty cells only"):
         read_utkinect(write(tmp_path, content))
-    with pytest.raises(ValueError, match="x.mat other: .*got no such variable"):
+    with pytest.raises(ValueError, match=r"x\.mat other: .*got no such variable"):
         read_utkinect(write(tmp_path, cells()), variable="other")
     with pytest.raises(FileNotFoundError, match=r"y\.mat: expected a file, found none"):
         read_utkinect(tmp_path / "y.mat")

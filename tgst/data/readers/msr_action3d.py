@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,6 +17,19 @@ from tgst.data.readers.text import read_text
 from tgst.data.skeleton_clip import SkeletonClip
 
 NUM_JOINTS = 20
+# What zipfile was seen to raise for archives that are cut off or changed, or documents.
+_BROKEN = (
+    BadZipFile,
+    EOFError,
+    LookupError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
 _NAME = re.compile(r"(a(\d+)_s(\d+)_e(\d+)).*\.txt", re.IGNORECASE)
 
 
@@ -69,12 +84,15 @@ def _folder_texts(folder: Path) -> Iterator[tuple[Path, str]]:
 def _archive_texts(path: Path) -> Iterator[tuple[Path, str]]:
     try:
         with ZipFile(path) as archive:
-            for member in archive.namelist():
-                if _NAME.fullmatch(PurePosixPath(member).name):
-                    place = path / member
-                    yield place, _decoded(place, archive.read(member))
-    except (BadZipFile, EOFError, OSError, zlib.error) as error:
-        raise ValueError(f"{path}: {error}; is the archive cut off or another file?") from error
+            contents = {
+                path / member: archive.read(member)
+                for member in archive.namelist()
+                if _NAME.fullmatch(PurePosixPath(member).name)
+            }
+    except _BROKEN as error:
+        raise ValueError(f"{path}: {error!r}; is the archive cut off or another file?") from error
+    for place, content in contents.items():
+        yield place, _decoded(place, content)
 
 
 def _decoded(place: Path, content: bytes) -> str:

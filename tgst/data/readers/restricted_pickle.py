@@ -58,9 +58,10 @@ def read_pickle(path: str | Path) -> Any:
         try:
             return _resolved(_RestrictedUnpickler(file, encoding="latin1").load(), {})
         except _BROKEN as error:
+            reason = str(error) or repr(error)
             raise ValueError(
-                f"{path}: expected a pickle of plain data, got one with: {error or repr(error)}; "
-                "is it cut off or another file?"
+                f"{path}: expected a pickle of plain data, got one with: {reason}; is it cut off "
+                "or another file?"
             ) from error
 
 

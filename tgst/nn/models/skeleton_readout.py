@@ -30,11 +30,10 @@ def checked_nodes(name: str, value: Tensor | None, x: Tensor) -> None:
         )
 
 
-def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) -> Tensor | None:
+def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) -> Tensor:
     r"""Says for each frame whether any joint of the same body is observed.
 
     A body is a run of nodes with equal :obj:`batch` and :obj:`person`; without both, all nodes.
-    Returns :obj:`None` where it is known that all frames are there, which is cheaper from then on.
 
     Shapes:
         - **mask**: :math:`(N, *, T)`
@@ -42,15 +41,16 @@ def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) ->
     """
     bodies = [ids for ids in (batch, person) if ids is not None]
     if not bodies:
-        return _unless_all(mask.any(dim=0, keepdim=True))
+        return mask.any(dim=0, keepdim=True)
     changes = torch.stack([ids[1:] != ids[:-1] for ids in bodies]).any(dim=0)
     body = torch.nn.functional.pad(changes.cumsum(0), (1, 0))[: mask.size(0)]
     # There are at most as many bodies as nodes: a size that is known without looking at values.
     counts = torch.zeros(mask.shape, device=mask.device).index_add(0, body, mask.float())
-    return _unless_all(counts.index_select(0, body) > 0)
+    return counts.index_select(0, body) > 0
 
 
-def _unless_all(present: Tensor) -> Tensor | None:
+def unless_all(present: Tensor) -> Tensor | None:
+    r"""Returns :obj:`None` where it is known that all is there: blocks are cheaper without."""
     # An accelerator would have to wait for the answer, and compiled code may not ask.
     known = values_are_known() and present.device.type == "cpu"
     return None if known and bool(present.all()) else present

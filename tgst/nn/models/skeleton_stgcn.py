@@ -18,6 +18,7 @@ from tgst.nn.models.skeleton_readout import (
     checked_nodes,
     mean_over_clip,
     present_frames,
+    unless_all,
 )
 from tgst.nn.norm import ChannelBatchNorm
 
@@ -224,7 +225,7 @@ class SkeletonSTGCN(torch.nn.Module):
             hidden = self._normalised(x, None)
         else:
             mask = checked_mask(mask, x)  # type: ignore[arg-type]
-            present = present_frames(mask, batch, person)
+            present = unless_all(present_frames(mask, batch, person))
             # Selected, not multiplied: NaN times zero is NaN.
             zero, observed = x.new_zeros(()), mask.unsqueeze(-1)
             hidden = self._normalised(torch.where(observed, x, zero), observed)

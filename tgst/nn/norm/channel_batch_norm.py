@@ -28,15 +28,15 @@ class ChannelBatchNorm(torch.nn.BatchNorm1d):
 
     Shapes:
         - **x**: :math:`(*, C)`
-        - **present**: boolean, broadcastable to **x**, :math:`(*, 1)` or :math:`(*, C)`; :obj:`True`
-          = counts
+        - **present**: boolean, broadcastable to **x**, :math:`(*, 1)` or :math:`(*, C)`;
+          :obj:`True` = counts
         - **output**: :math:`(*, C)`
 
     Raises:
         ValueError: If the channels do not fit, or there is one single entry to train on.
     """
 
-    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
         r"""Normalises; see the class for shapes."""
         check_features(x, self.num_features)
         # Flat rows: a three-dimensional view with permuted channels is up to 15 times slower.

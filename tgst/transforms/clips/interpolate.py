@@ -55,7 +55,7 @@ class Interpolate(BaseTransform):
         # Only the gaps are computed: there are few of them.
         *entry, at = fill.nonzero(as_tuple=True)
         start, stop = before[fill], after[fill]
-        share = ((at - start) / (stop - start)).to(x.dtype).unsqueeze(-1)
+        share = ((at - start).to(x.dtype) / (stop - start)).unsqueeze(-1)
         filled = torch.lerp(x[(*entry, start)], x[(*entry, stop)], share)
         data.x = x.index_put((*entry, at), filled)
         data.mask = mask | fill

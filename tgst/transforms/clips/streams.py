@@ -43,8 +43,9 @@ class Streams(BaseTransform):
     A bone or motion between two entries is 0 unless both are observed: nothing moves from or to a
     joint that was not seen. :obj:`mask` says where at least one of the streams is observed, which
     with :obj:`"joint"` is where the joint is; motions alone are not observed at the ends of a clip
-    (:func:`~tgst.utils.motion_mask`), so that padding a clip before or after changes nothing. Channels behind the coordinates, such as a
-    confidence, become the mean over the entries that are compared.
+    (:func:`~tgst.utils.motion_mask`), so that padding a clip before or after changes nothing.
+    Channels behind the coordinates, such as a confidence, become the mean over the entries that are
+    compared.
 
     Augment before, not after: rotations and flips take the first coordinates only.
 

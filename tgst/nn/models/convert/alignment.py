@@ -12,7 +12,7 @@ from tgst.nn.models.convert.converted_checkpoint import dense_entries
 from tgst.utils.skeleton import Skeleton, as_skeleton
 
 _SHOWN = 5
-_TOLERANCE = 1e-5  # rounding of a base weight that was stored in single or half precision
+_TOLERANCE = 5e-4  # of a base weight: rounding to half precision, in which a file may store it
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def aligned_edges(adjacency: Tensor, graph: Data | Skeleton | str | None) -> Edg
         Edges: The edges.
 
     Raises:
+        TypeError: If the graph is none.
         ValueError: If the checkpoint belongs to another graph; names the first edges that differ.
     """
     index, label, weight = dense_entries(adjacency)
@@ -62,6 +63,10 @@ def aligned_edges(adjacency: Tensor, graph: Data | Skeleton | str | None) -> Edg
     if graph is None:
         return own
     data = as_skeleton(graph).data() if isinstance(graph, Skeleton | str) else graph
+    if not isinstance(data, Data):
+        raise TypeError(
+            f"graph: expected Data, a Skeleton or the name of one, got {type(graph).__name__}"
+        )
     if data.num_nodes != adjacency.size(1):
         raise ValueError(
             f"graph: a checkpoint for another graph: it has {adjacency.size(1)} joints, the "
@@ -101,7 +106,7 @@ def _check_weights(graph: Data, triples: Tensor, weight: Tensor) -> None:
     if graph.get("edge_weight") is None:
         return
     given = graph.edge_weight.to(weight).cpu()
-    wrong = ((given - weight).abs() > _TOLERANCE).nonzero().flatten()
+    wrong = ((given - weight).abs() > _TOLERANCE * weight.abs()).nonzero().flatten()
     if wrong.numel():
         first = int(wrong[0])
         edge = _described([tuple(triples[:, first].tolist())])[0]

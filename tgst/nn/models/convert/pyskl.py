@@ -29,7 +29,7 @@ _PARTS = {
     "residual.bn": "residual.1",
 }
 _HEADS = {"pyskl": "cls_head.fc_cls", "mmaction2": "cls_head.fc"}
-_GRAPH = re.compile(r"backbone\.gcn\.(\d+)\.gcn\.(A|PA)$")
+_GRAPH = re.compile(r"backbone\.gcn\.(0|[1-9]\d*)\.gcn\.(A|PA)$")
 
 
 def from_pyskl(
@@ -91,9 +91,9 @@ def _graph(tensors: dict[str, Tensor], adaptive: str) -> tuple[Tensor, list[Tens
     for name, value in tensors.items():
         if match := _GRAPH.match(name):
             found[match[2]][int(match[1])] = checked_adjacency(value)
-    blocks = max([*found["A"], *found["PA"], 0]) + 1
+    blocks = range(max(len(found["A"]), len(found["PA"]), 1))
     for kind in ["A"] + ["PA"] * bool(found["PA"]):
-        lacking = [i for i in range(blocks) if i not in found[kind]]
+        lacking = [i for i in blocks if i not in found[kind]]
         if lacking:
             raise ValueError(f"state_dict: lacks backbone.gcn.{lacking[0]}.gcn.{kind}")
     bases, learnt = ([found[kind][i] for i in sorted(found[kind])] for kind in ("A", "PA"))
@@ -140,6 +140,8 @@ def _bias_into_norm(tensors: dict[str, Tensor], block: str, partitions: int) -> 
     mean, bias = tensors.get(f"{norm}.running_mean"), tensors.get(f"{conv}.bias")
     weight = tensors[f"{conv}.weight"]
     if mean is None or bias is None or partitions == 1 or weight.size(0) != mean.numel():
+        return
+    if weight.dim() != 4 or weight.size(1) % partitions:  # refused with all other shapes
         return
     width, channels = mean.numel(), weight.size(1) // partitions
     split = weight.reshape(width, partitions, channels, 1, 1).transpose(0, 1)

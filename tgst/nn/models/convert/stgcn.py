@@ -24,7 +24,7 @@ from tgst.nn.models.skeleton_ensemble import SkeletonEnsemble
 from tgst.nn.models.skeleton_stgcn import SkeletonSTGCN
 from tgst.utils.skeleton import Skeleton
 
-_IMPORTANCE = re.compile(r"edge_importance\.(\d+)$")
+_IMPORTANCE = re.compile(r"edge_importance\.(0|[1-9]\d*)$")
 _STREAMS = {"joint": "origin_stream.", "motion": "motion_stream."}
 
 
@@ -96,7 +96,7 @@ def _published(tensors: Mapping[str, Tensor], prefix: str = "") -> Published:
         raise ValueError(f"state_dict: lacks {prefix}A, the graph")
     adjacency = own.pop("A")
     numbers = sorted(int(found[1]) for name in own if (found := _IMPORTANCE.match(name)))
-    lacking = [i for i in range(max(numbers, default=-1) + 1) if i not in numbers]
+    lacking = [i for i, number in enumerate(numbers) if i != number]
     if lacking:
         raise ValueError(f"state_dict: lacks {prefix}edge_importance.{lacking[0]}")
     importances = [own.pop(f"edge_importance.{i}") for i in numbers]
@@ -135,14 +135,16 @@ def to_stgcn(
 
     Raises:
         ValueError: If the released network cannot express the model (causal, another
-            convolution), or the graph has parallel edges of one label.
+            convolution), the graph has parallel edges of one label, or labels, weights or numbers
+            do not fit the edges or the model.
     """
     check_exportable(model)
     tensors = published_tensors(model)
     like = model.head.weight.detach()
     count = edge_index.size(1)
-    joints = _num_joints(model, tensors, edge_index, num_joints)
     label = edge_index.new_zeros(count) if edge_type is None else edge_type
+    _check_edges(model, label, edge_weight, e_id, count)
+    joints = _num_joints(model, tensors, edge_index, num_joints)
     place = (label, edge_index[0], edge_index[1])
     if torch.stack(place).unique(dim=1).size(1) != count:
         raise ValueError("edge_index: expected no parallel edges of one label, which A cannot hold")
@@ -162,6 +164,33 @@ def to_stgcn(
     return released
 
 
+def _check_edges(
+    model: SkeletonSTGCN,
+    edge_type: Tensor,
+    edge_weight: Tensor | None,
+    e_id: Tensor | None,
+    count: int,
+) -> None:
+    given = {"edge_type": edge_type, "edge_weight": edge_weight, "e_id": e_id}
+    for name, value in given.items():
+        if value is not None and value.shape != (count,):
+            raise ValueError(f"{name}: expected shape [{count}], got {list(value.shape)}")
+    labels = model.num_partitions
+    if count and not 0 <= int(edge_type.min()) <= int(edge_type.max()) < labels:
+        raise ValueError(
+            f"edge_type: expected labels in 0..{labels - 1}, as the model has, got "
+            f"{int(edge_type.min())}..{int(edge_type.max())}"
+        )
+    if model.num_edges is None:
+        return
+    numbers = torch.arange(count) if e_id is None else e_id.cpu()
+    if not torch.equal(numbers.sort().values, torch.arange(model.num_edges)):
+        raise ValueError(
+            f"e_id: expected each edge of one person once, 0 to {model.num_edges - 1} as the model "
+            f"has, got {count} edges"
+        )
+
+
 def _num_joints(model: SkeletonSTGCN, tensors: dict, edge_index: Tensor, given: int | None) -> int:
     most = int(edge_index.max()) + 1 if edge_index.numel() else 0
     norm = tensors.get("data_bn.weight")
@@ -169,6 +198,11 @@ def _num_joints(model: SkeletonSTGCN, tensors: dict, edge_index: Tensor, given: 
     if norm is not None and norm.numel() != model.in_channels:
         own = norm.numel() // model.in_channels
     joints = given or own or most
+    if own is not None and most > own:
+        raise ValueError(
+            f"edge_index: expected the graph of one person, joints in 0..{own - 1} as the model "
+            f"has, got {most - 1}"
+        )
     if joints < most or (own is not None and joints != own):
         raise ValueError(
             f"num_joints: expected {own or f'at least {most}'}, got {joints} with joints up to "
