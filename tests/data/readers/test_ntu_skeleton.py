@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -223,27 +221,3 @@ def test_arguments(tmp_path: Path) -> None:
             read_ntu_skeleton(path, **options)
     with pytest.raises(FileNotFoundError, match=r"none\.skeleton: expected a file, found none"):
         read_ntu_skeleton(tmp_path / "none.skeleton")
-
-
-def seconds(work) -> float:
-    gc.disable()
-    try:
-        times = []
-        for _ in range(7):
-            start = time.process_time()
-            work()
-            times.append(time.process_time() - start)
-        return min(times)
-    finally:
-        gc.enable()
-
-
-def test_as_fast_as_to_parse_its_numbers(tmp_path: Path) -> None:
-    """Not slower than to read every cell as a number, for which a plain loop takes many times."""
-    path = write(tmp_path, text([[(FIRST, A[0])]] * 300))
-
-    def numbers() -> np.ndarray:
-        return np.array(path.read_text().split(), np.float64)
-
-    assert len(numbers()) == 1 + 300 * (1 + 11 + 25 * 12)
-    assert seconds(lambda: read_ntu_skeleton(path)) < 1.5 * seconds(numbers)
