@@ -10,7 +10,9 @@ import torch
 
 import tgst
 
-sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper
+sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper and skeleton_table
+
+from skeleton_table import skeleton_table  # noqa: E402
 
 project = "tgst"
 author = "The tgst developers"
@@ -69,5 +71,13 @@ def skip_tuple_fields(
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
+def write_skeleton_table(app: Any) -> None:
+    """Write what skeletons.rst includes."""
+    path = Path(app.srcdir, "generated", "skeleton_table.txt")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(skeleton_table(), encoding="utf-8")
+
+
 def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", skip_tuple_fields)
+    app.connect("builder-inited", write_skeleton_table)

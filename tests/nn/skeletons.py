@@ -68,3 +68,10 @@ def small(joints=7, seed=0, **options):
         elif tensor.is_floating_point():
             tensor.uniform_(-0.7, 0.7)
     return model
+
+
+def without(data, key="mask"):
+    """A copy that lacks one attribute."""
+    data = data.clone()
+    data[key] = None
+    return data

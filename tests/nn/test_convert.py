@@ -543,6 +543,14 @@ def test_brain_floats_are_widened():
     assert torch.equal(converted.model.head.bias, state["fcn.bias"].float())
 
 
+def test_parameters_become_plain_tensors(tmp_path):
+    state = {name: torch.nn.Parameter(v) for name, v in random_state().items() if v.dim()}
+    torch.save(state, tmp_path / "weights.pt")
+    tensors = convert.read_checkpoint(tmp_path / "weights.pt")
+    assert not any(tensor.requires_grad for tensor in tensors.values())
+    assert all(torch.equal(tensors[name], value) for name, value in state.items())
+
+
 @torch.no_grad()
 def test_a_graph_for_a_checkpoint_in_half_precision():
     """A third is another number there."""

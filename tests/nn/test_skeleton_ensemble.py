@@ -237,6 +237,8 @@ def test_errors():
         SkeletonEnsemble({"bone": Seen()})
     with pytest.raises(ValueError, match="parent: expected a long tensor"):
         SkeletonEnsemble({"bone": Seen()}, torch.tensor([0, 4, 1, 2]))
+    with pytest.raises(ValueError, match="parent: expected .* a root is its own"):
+        SkeletonEnsemble({"bone": Seen()}, torch.tensor([-1, 0, 1, 2]))
     with pytest.raises(ValueError, match="fuse: expected"):
         SkeletonEnsemble({"joint": Seen()}, fuse="vote")
     with pytest.raises(ValueError, match="x: expected 4 joints per person"):

@@ -146,7 +146,7 @@ def test_masks_in_a_union():
     model = causal_model()
     x, tensors, _ = union([clip(seed=seed) for seed in range(3)])
     mask = gaps(x)
-    mask[:4, 9:] = mask[8:, 2:4] = False
+    mask[:4, 9:11] = mask[8:, 2:4] = False  # one person of a clip of two, and a whole clip
     batch = torch.tensor([0, 0, 1]).repeat_interleave(4)
     assert_streams(model, x, mask, tensors, batch=batch)
     person = torch.tensor([0, 1, 0]).repeat_interleave(4)
@@ -210,6 +210,32 @@ def test_response():
         expected, _ = model.extract_feature(x[..., : t + 1, :], *graph())
         assert_same(out.response, expected[..., -1, :])
     assert SkeletonStream(model, *graph()).step(x[..., 0, :]).response is None
+
+
+@pytest.mark.parametrize("residual", ["auto", "conv", None])
+@torch.no_grad()
+def test_response_where_nothing_is_observed(residual):
+    model, x = causal_model(strides=(1, 1, 2), residual=residual), clip(3)
+    mask = gaps(x)
+    stream = SkeletonStream(model, *graph(), response=True)
+    for t in range(x.size(-2)):
+        out = stream.step(x[..., t, :], mask[..., t])
+        seen = mask[..., : t + 1]
+        expected, _ = model.extract_feature(x[..., : t + 1, :], *graph(), mask=seen)
+        assert_same(out.response, expected[..., -1, :])
+
+
+@torch.no_grad()
+def test_the_readout_still_moves_after_days():
+    """A sum in single precision would take no frame in any more."""
+    model, x = causal_model().float(), clip(steps=2).float()
+    stream = SkeletonStream(model, EDGE_INDEX, EDGE_TYPE, EDGE_WEIGHT.float())
+    stream.step(x[:, 0])
+    state = stream.state()
+    state["total"], state["count"] = state["total"] * 2**26, state["count"] * 2**26
+    stream.load_state({**state, "frames": torch.tensor(2**26)})
+    assert stream.step(x[:, 1]).frame == 2**26
+    assert int(stream.state()["count"]) == 4 * 2**26 + 4
 
 
 class Work(TorchDispatchMode):
@@ -301,6 +327,25 @@ def test_a_stream_can_be_moved(options):
     assert stream.frames == 6
     replay = [stream.step(x[:, t]).logits for t in range(6, 13)]
     assert torch.equal(replay[-1], here.logits)
+
+
+@torch.no_grad()
+def test_what_is_given_away_is_a_copy():
+    model, x = causal_model(), clip()
+    stream = SkeletonStream(model, *graph())
+    out, state = stream.step(x[:, 0]), stream.state()
+    expected = out.logits.clone()
+    out.logits.zero_()
+    assert torch.equal(stream.step(x[:, 1]).logits, expected)  # no new output: stride 2
+    other = SkeletonStream(model, *graph())
+    other.load_state(state)
+    for value in state.values():
+        value.zero_()
+    assert torch.equal(other.step(x[:, 1]).logits, expected)
+    assert_same(other.step(x[:, 2]).logits, model(x[:, :3], *graph()))
+    for value in stream.state().values():
+        value.zero_()
+    assert_same(stream.step(x[:, 2]).logits, model(x[:, :3], *graph()))
 
 
 def test_a_fresh_state():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -66,8 +67,6 @@ def run(script: str, *arguments: str) -> str:
 
 def test_a_write_that_fails_leaves_the_last_good_checkpoint(tmp_path):
     pytest.importorskip("resource", reason="file size limits need POSIX")
-    import errno
-
     path = tmp_path / "a.ckpt"
     message = run(FULL_DISK, str(path))
     assert message.startswith(str(errno.EFBIG))
@@ -163,6 +162,29 @@ def test_missing_damaged_and_foreign_files_are_named(tmp_path):
     torch.save({"weight": torch.ones(1)}, path)
     with pytest.raises(ValueError, match=r"a\.ckpt holds no 'state_dict'"):
         io.load_checkpoint(path)
+
+
+def test_a_file_cut_at_any_length_is_named(tmp_path):
+    """Cut within its tensors, it makes torch seek to before its beginning: an OSError."""
+    path = tmp_path / "a.ckpt"
+    content = {"state_dict": {"weight": torch.zeros(5000)}, "epoch": 2}
+    AtomicCheckpointIO().save_checkpoint(content, path)
+    whole = path.read_bytes()
+    for length in [*range(5), *range(100, len(whole), len(whole) // 50), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"checkpoint .*a\.ckpt is "):
+            AtomicCheckpointIO().load_checkpoint(path)
+
+
+def test_the_file_system_keeps_its_own_word(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "a.ckpt"
+    AtomicCheckpointIO().save_checkpoint(checkpoint(1.0), path)
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        AtomicCheckpointIO().load_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"speed,flow\n1,2\n", b"model: null\n", b"\x80\x02."])

@@ -10,10 +10,11 @@ import torch
 import yaml
 
 from tests.datasets.ntu_files import write_sample
+from tests.datasets.real_folder import real_folder
 from tests.train.test_cli import error_of, same_weights
 from tests.train.tiny_skeleton import CONFIG, MODEL
 from tgst.train import cli
-from tgst.train.config_files import shipped_configs, task_of
+from tgst.train.config_files import config_path, shipped_configs, task_of
 from tgst.train.recognition_cli import RecognitionCLI
 
 FOLDER = Path("runs/tiny/version_0")
@@ -288,11 +289,44 @@ def test_the_seed_of_the_run_is_that_of_the_loaders(run):
     assert seed("--seed_everything", "5", "--data.seed", "3") == 3
 
 
-@pytest.mark.parametrize("name", [n for n in shipped_configs() if n.startswith("skeleton")])
-def test_shipped_configs_are_of_recognition(name):
-    from tgst.train.config_files import config_path
+SHIPPED = [name for name in shipped_configs() if name.startswith("skeleton")]
 
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs_are_of_recognition_and_name_what_there_is(name, capsys):
     assert task_of(["fit", "--config", config_path(name)]) == "recognition"
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["fit", "--config", name, "--print_config"])
+    assert stop.value.code == 0
+    assert "class_path: tgst.nn.models." in capsys.readouterr().out
+
+
+FOLDERS = {
+    "skeleton_msr": "msr_action3d",
+    "skeleton_utkinect": "utkinect",
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_shipped_configs_train_on_the_real_data(name, tmp_path, monkeypatch):
+    root = real_folder(FOLDERS[name])
+    monkeypatch.chdir(tmp_path)
+    command = ["fit", "--config", name, "--root", str(root), "--trainer.fast_dev_run", "true"]
+    data = RecognitionCLI(command).datamodule
+    assert data.num_channels in (3, 9)
+    batch = next(iter(data.train_dataloader()))
+    assert batch.x.shape == (20, 16, 32, data.num_channels)
+    assert {clip.subject for clip in data._parts["train"]} == {1, 3, 5, 7, 9}
+
+
+def test_the_config_of_ntu_trains(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ntu_config(tmp_path)
+    command = ["fit", "--config", "skeleton_ntu60_xsub", "--root", str(tmp_path / "raw")]
+    command += ["--trainer.fast_dev_run", "true", "--model.model.init_args.channels", "[4,4]"]
+    command += ["--model.model.init_args.strides", "[1,4]", "--data.num_workers", "0"]
+    data = RecognitionCLI(command).datamodule
+    assert next(iter(data.train_dataloader())).x.shape == (50, 8, 300, 3)
 
 
 def test_a_forecast_checkpoint_is_refused(run, capsys, tmp_path):

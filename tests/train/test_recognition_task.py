@@ -8,8 +8,9 @@ from lightning.pytorch import seed_everything
 from tests.train.tiny import tiny_trainer
 from tests.train.tiny_skeleton import clips, recognised, skeleton_data, skeleton_model
 from tgst.loader import ClipBatch
+from tgst.nn.models import LateFusion
 from tgst.train import AtomicCheckpointIO, RecognitionTask
-from tgst.transforms.clips import CenterRoot
+from tgst.transforms.clips import CenterRoot, ResampleTime, Streams
 from tgst.utils.repeat_graph import repeat_graph
 
 
@@ -94,12 +95,12 @@ def test_balanced_classes_by_hand():
     torch.testing.assert_close(task.class_weight, expected)
     batch = first_batch(data)
     torch.manual_seed(0)
-    loss = task.train()._loss(logits := torch.randn(8, 8), batch.y)
+    loss = task.train()._loss([logits := torch.randn(8, 8)], batch.y)
     each = F.cross_entropy(logits, batch.y, reduction="none") * expected[batch.y]
     torch.testing.assert_close(loss, each.sum() / expected[batch.y].sum())
     plain = RecognitionTask(skeleton_model())
     plain.use_data(data)
-    torch.testing.assert_close(plain._loss(logits, batch.y), F.cross_entropy(logits, batch.y))
+    torch.testing.assert_close(plain._loss([logits], batch.y), F.cross_entropy(logits, batch.y))
 
 
 def test_smoothed_labels_by_hand():
@@ -108,7 +109,7 @@ def test_smoothed_labels_by_hand():
     target = torch.full((4, 8), 0.2 / 8)
     target[torch.arange(4), y] += 0.8
     torch.testing.assert_close(
-        task._loss(logits, y), -(target * logits.log_softmax(-1)).sum(1).mean()
+        task._loss([logits], y), -(target * logits.log_softmax(-1)).sum(1).mean()
     )
 
 
@@ -274,3 +275,28 @@ def test_any_model_of_nodes_and_edges_can_be_trained(tmp_path):
     trainer = tiny_trainer(tmp_path)
     trainer.fit(RecognitionTask(Mean()), datamodule=skeleton_data())
     assert 0 <= trainer.callback_metrics["val/accuracy"] <= 1
+
+
+def test_each_network_has_a_loss_of_its_own(tmp_path):
+    networks = [skeleton_model(seed=seed, in_channels=3) for seed in (1, 2)]
+    model = LateFusion(networks, [[0, 1, 2], [3, 4, 5]])
+    data = skeleton_data(
+        transform=[ResampleTime(16), Streams(["joint", "bone"], "kinect-20")],
+        eval_transform=[ResampleTime(16), Streams(["joint", "bone"], "kinect-20")],
+    )
+    task = RecognitionTask(model, learning_rate=0.02, stream_losses=True, label_smoothing=0.1)
+    trainer = tiny_trainer(tmp_path)
+    trainer.fit(task, datamodule=data)
+    task.eval()
+    batch = first_batch(data)
+    edge_index, kwargs = task._arguments_of(batch)
+    each = [
+        network(batch.x[..., part], edge_index, **kwargs)
+        for network, part in zip(networks, (slice(0, 3), slice(3, 6)), strict=True)
+    ]
+    expected = sum(F.cross_entropy(logits, batch.y, label_smoothing=0.1) for logits in each)
+    torch.testing.assert_close(task._loss(task._logits(batch), batch.y), expected)
+    mean = (each[0].softmax(-1) + each[1].softmax(-1)) / 2
+    torch.testing.assert_close(task.predict_step(batch, 0), mean)
+    with pytest.raises(ValueError, match="stream_losses needs a model with scores, got Skeleton"):
+        RecognitionTask(skeleton_model(), stream_losses=True)

@@ -192,6 +192,13 @@ def test_parallel_edges_and_strengths():
     torch.testing.assert_close(out.edge_weight, torch.tensor(expected))
 
 
+def test_parallel_edges_are_one_hop():
+    """A square whose one side is doubled: node 3 stays farther than node 1."""
+    found = labels(SpatialPartition(0)(graph([(0, 1), (0, 1), (1, 3), (0, 2), (2, 3)], 4)))
+    assert (found[0, 1], found[1, 3], found[2, 3]) == (2, 2, 2)
+    assert (found[1, 0], found[3, 1], found[3, 2]) == (1, 1, 1)
+
+
 @pytest.mark.parametrize("kind", ["ring roads", "path"])
 def test_a_graph_of_30_000_nodes_against_scipy(kind):
     size, center = 30_000, 17
@@ -357,6 +364,16 @@ def test_roads_after_their_direction_was_labelled():
 )
 def test_number_of_partitions(max_hop, dilation, expected):
     assert SpatialPartition(0, max_hop, dilation).num_partitions == expected
+
+
+@pytest.mark.parametrize("center", [(3, 0), range(0, 4, 3), np.array([3, 0]), torch.tensor([3, 0])])
+def test_centres_in_any_sequence(center):
+    data = random_graph()
+    out = SpatialPartition(center)(data)
+    assert (
+        labels(out) == labels(SpatialPartition([0, 3])(data)) != labels(SpatialPartition(3)(data))
+    )
+    assert labels(SpatialPartition(torch.tensor(3))(data)) == labels(SpatialPartition(3)(data))
 
 
 def test_repr():

@@ -110,6 +110,14 @@ def test_networkx_round_trip():
     assert dataclasses.replace(again, edges=skeleton.edges) == skeleton
 
 
+def test_from_networkx_takes_the_first_two_coordinates():
+    G = nx.path_graph(2)
+    nx.set_node_attributes(G, {0: (1, 2, 3), 1: (4, 5, 6)}, "pos")
+    assert Skeleton.from_networkx(G).pose == ((1, 2), (4, 5))
+    del G.nodes[1]["pos"]
+    assert Skeleton.from_networkx(G).pose == ()
+
+
 def test_from_networkx_keeps_node_order_and_joins_directions():
     G = nx.MultiDiGraph([(7, 3), (3, 7), (3, 7), (3, "tip")], name="finger")
     skeleton = Skeleton.from_networkx(G, parents=[3, None, 3], center=3)
@@ -173,6 +181,8 @@ def test_parts_that_do_not_fit(fields, message):
 def test_bad_edges_of_your_own():
     with pytest.raises(ValueError, match=r"edges: expected one of a, b, got 'c'"):
         Skeleton.from_edges([("a", "c")], joints=["a", "b"])
+    with pytest.raises(ValueError, match=r"joints: expected the names that edges uses, .*'hip'"):
+        Skeleton.from_edges([("hip", "knee")])
     with pytest.raises(ValueError, match=r"edges: expected pairs of joints, got \(0, 1, 2\)"):
         Skeleton.from_edges([(0, 1, 2)])
     with pytest.raises(ValueError, match=r"edges: expected joints in 0\.\.1, got edge 0 \(0 - 2\)"):

@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+import torch_geometric.utils
 from matplotlib.collections import EllipseCollection, LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex
 from torch_geometric.data import Data
@@ -11,7 +12,7 @@ from torch_geometric.data import Data
 from tgst.transforms import DirectionPartition, SpatialPartition
 from tgst.utils import Skeleton
 from tgst.visualize import plot_partition
-from tgst.visualize.partition import COLORS, OTHER
+from tgst.visualize.partition import COLORS, OTHER, VECTOR_EDGES
 
 GREY = to_hex(OTHER)
 # Node 1 in the middle of a T: 0 left, 2 right, 3 below.
@@ -136,6 +137,44 @@ def test_colours_start_again_after_the_last():
     assert len(figure.legends[0].get_patches()) == len(COLORS) + 2
 
 
+def ring(size):
+    nodes = torch.arange(size)
+    angle = 2 * torch.pi * nodes / size
+    edge_index = torch.stack([nodes, (nodes + 1) % size])
+    edge_index = torch.cat([edge_index, edge_index.flip(0)], dim=1)
+    pos = torch.stack([angle.cos(), angle.sin()], dim=1)
+    return SpatialPartition(0)(Data(edge_index=edge_index, pos=pos, num_nodes=size))
+
+
+@pytest.mark.parametrize("root", [None, 5])
+def test_many_edges_are_pixels_in_a_vector_file(root):
+    for size, pixels in ((100, False), (VECTOR_EDGES, True)):
+        drawn = plot_partition(ring(size), root).axes[0].collections
+        assert len(drawn) > 1
+        assert all(bool(collection.get_rasterized()) == pixels for collection in drawn)
+
+
+def test_the_surroundings_of_a_node_of_a_large_graph():
+    data = ring(3000)
+    nodes, _, _, _ = torch_geometric.utils.k_hop_subgraph(40, 3, data.edge_index)
+    figure = plot_partition(data.subgraph(nodes))
+    assert nodes.tolist() == list(range(37, 44))
+    np.testing.assert_allclose(nodes_of(figure).get_offsets(), data.pos[nodes])
+    out, back = to_hex(COLORS[2]), to_hex(COLORS[1])  # the centre, node 0, is beyond node 37
+    expected = {(i, i + 1): out for i in range(6)} | {(i + 1, i): back for i in range(6)}
+    assert by_nodes(figure, data.pos[nodes]) == expected
+
+
+@pytest.mark.parametrize("center", [0, np.int64(0), (0,), torch.tensor(0), torch.tensor([0])])
+def test_the_centre_may_be_any_number(center):
+    (cross,) = (
+        c
+        for c in plot_partition(labelled(), center=center).axes[0].collections
+        if isinstance(c, PathCollection)
+    )
+    assert cross.get_offsets().tolist() == [[-1, 0]]
+
+
 @pytest.mark.parametrize("num_nodes", [0, 1])
 def test_graphs_without_edges(num_nodes):
     data = Data(edge_index=torch.zeros(2, 0, dtype=torch.long), num_nodes=num_nodes)
@@ -159,6 +198,8 @@ def test_bad_input():
         plot_partition(data, root=4)
     with pytest.raises(ValueError, match=r"center: expected nodes in 0\.\.3, got -1"):
         plot_partition(data, center=[0, -1])
+    with pytest.raises(ValueError, match=r"center: expected nodes in 0\.\.3, got 'gravity'"):
+        plot_partition(data, center="gravity")
     with pytest.raises(ValueError, match=r"names: expected one for each of 3 labels, got 2"):
         plot_partition(data, names=["a", "b"])
     with pytest.raises(ValueError, match=r"pos: expected shape \[4, \*\], got \[3, 2\]"):

@@ -66,6 +66,9 @@ class RecognitionTask(LightningModule):
         mixup: Parameter :math:`\alpha` of `"mixup: Beyond Empirical Risk Minimization"
             <https://arxiv.org/abs/1710.09412>`_: each training batch is mixed with itself in
             another order by a share from :math:`\mathrm{Beta}(\alpha, \alpha)`; 0 for none.
+        stream_losses: For a model of several networks, whose ``scores`` gives the logits of each by
+            name (:class:`tgst.nn.models.LateFusion`): train each by a loss of its own, their sum,
+            instead of the loss of what they say together.
         top_k: Log the share of clips whose class is among the first ``top_k`` (at most the number
             of classes) beside that of the first.
 
@@ -95,15 +98,19 @@ class RecognitionTask(LightningModule):
         class_balanced: bool = False,
         average: float | None = None,
         mixup: float = 0.0,
+        stream_losses: bool = False,
         top_k: int = 5,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
         check_recognition_options(self.hparams)
+        if stream_losses and not hasattr(model, "scores"):
+            raise ValueError(f"stream_losses needs a model with scores, got {type(model).__name__}")
         self.model = model
         self.label_smoothing = label_smoothing
         self.class_balanced = class_balanced
         self.mixup = mixup
+        self.stream_losses = stream_losses
         self.top_k = top_k
         self.averaged = None if average is None else averaged_model(model, average)
         accepted = inspect.signature(model.forward).parameters
@@ -164,16 +171,19 @@ class RecognitionTask(LightningModule):
         model: Any = self.model
         if self.averaged is not None and not self.training:
             model = self.averaged.module
-        graph, person = self._graph_of(batch.x)
-        known = graph.attributes() | {"mask": batch.mask}
-        if person is not None:
-            known["person"] = person
-        kwargs = {name: known[name] for name in self._accepted if name in known}
-        logits = model(batch.x, graph.edge_index, **kwargs)
+        edge_index, kwargs = self._arguments_of(batch)
+        logits = model(batch.x, edge_index, **kwargs)
         views = batch.x.size(1) // batch.y.size(0)
         if views == 1:
             return logits
         return logits.view(-1, views, logits.size(-1)).softmax(-1).mean(1).log()
+
+    def _arguments_of(self, batch: ClipBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        graph, person = self._graph_of(batch.x)
+        known = graph.attributes() | {"mask": batch.mask}
+        if person is not None:
+            known["person"] = person
+        return graph.edge_index, {name: known[name] for name in self._accepted if name in known}
 
     def _graph_of(self, x: Tensor) -> tuple[StaticGraph, Tensor | None]:
         """The graph of as many persons as there are in x, and the person of each node if there are
@@ -200,9 +210,10 @@ class RecognitionTask(LightningModule):
         if self.mixup:
             loss = self._mixed_loss(batch)
         else:
-            logits = self(batch)
+            logits = self._logits(batch)
             loss = self._loss(logits, batch.y)
-            hits = (logits.argmax(-1) == batch.y).float().mean()
+            votes = torch.stack([each.softmax(-1) for each in logits]).sum(0)
+            hits = (votes.argmax(-1) == batch.y).float().mean()
             self._log("train/accuracy", hits, batch, on_step=False, on_epoch=True)
         self._log("train/loss", loss, batch, prog_bar=True, on_epoch=True)
         return loss
@@ -213,14 +224,22 @@ class RecognitionTask(LightningModule):
         order = torch.randperm(clips).to(batch.y.device)
         x = share * batch.x + (1 - share) * batch.x[:, order]
         mixed = batch._replace(x=x, mask=batch.mask | batch.mask[:, order])
-        logits = self(mixed)
+        logits = self._logits(mixed)
         other = self._loss(logits, batch.y[order])
         return share * self._loss(logits, batch.y) + (1 - share) * other
 
-    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        return F.cross_entropy(
-            logits, y, weight=self.class_weight, label_smoothing=self.label_smoothing
-        )
+    def _logits(self, batch: ClipBatch) -> list[Tensor]:
+        """What the loss is computed of: the logits of the model, or of each of its networks."""
+        if not self.stream_losses:
+            return [self(batch)]
+        model: Any = self.model
+        edge_index, kwargs = self._arguments_of(batch)
+        return list(model.scores(batch.x, edge_index, **kwargs).values())
+
+    def _loss(self, logits: list[Tensor], y: Tensor) -> Tensor:
+        options: dict[str, Any] = {"weight": self.class_weight}
+        options["label_smoothing"] = self.label_smoothing
+        return torch.stack([F.cross_entropy(each, y, **options) for each in logits]).sum()
 
     def _log(self, name: str, value: Tensor, batch: ClipBatch, **kwargs: Any) -> None:
         # dimension 0 holds the nodes, so Lightning cannot guess the batch size

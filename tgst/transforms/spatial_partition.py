@@ -67,8 +67,8 @@ class SpatialPartition(Partition):
     sparse; its time grows with the number of edges.
 
     Args:
-        center (int, list of int or str, optional): The centre, several of which the nearest counts
-            (one per component, say), or :obj:`"gravity"`. Exactly one of :obj:`center` and
+        center (int, list of int, torch.Tensor or str, optional): The centre, several of which the
+            nearest counts (one per component, say), or :obj:`"gravity"`. Exactly one of :obj:`center` and
             :obj:`distance` is needed. (default: :obj:`None`)
         max_hop (int, optional): Largest number of hops. Edges of more than one hop are new and have
             strength 1. (default: :obj:`1`)
@@ -189,6 +189,8 @@ def _gravity_distance_of(data: Data) -> Tensor:
 
 
 def _checked_center(center: Any) -> tuple[int, ...] | Literal["gravity"] | None:
+    if isinstance(center, Tensor | np.ndarray):
+        center = center.tolist()
     if center is None or center == "gravity":
         return center
     if isinstance(center, str):

@@ -121,9 +121,12 @@ class Skeleton:
         """
         listed = _bones(edges) if isinstance(edges, Tensor) else [tuple(e) for e in edges]
         if joints is None:
-            numbers = [
-                int(joint) for edge in listed for joint in edge if not isinstance(joint, str)
-            ]
+            named = [joint for edge in listed for joint in edge if isinstance(joint, str)]
+            if named:
+                raise ValueError(
+                    f"joints: expected the names that edges uses, got None ({named[0]!r})"
+                )
+            numbers = [int(joint) for edge in listed for joint in edge]
             count = max(numbers, default=-1) + 1 if num_joints is None else num_joints
             joints = [f"joint_{number}" for number in range(count)]
         if num_joints is not None and num_joints != len(joints):

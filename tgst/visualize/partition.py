@@ -20,6 +20,7 @@ from tgst.visualize.layout import layout_from_edges
 # Okabe and Ito's colours, which stay apart for colour-blind readers; more labels start again.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 OTHER = "0.82"  # nodes and edges that do not take part
+VECTOR_EDGES = 2000  # above, a PDF or SVG holds pixels: it would take minutes to open
 
 
 def plot_partition(
@@ -42,6 +43,15 @@ def plot_partition(
 
     Nodes stand at :obj:`pos`, or in the pose of :obj:`skeleton`, or at :obj:`data.pos`, or else
     where a layout of the edges puts them (see :func:`plot_network`).
+
+    Made for graphs of up to a few hundred nodes, where an arrow can be told from its neighbour. Of
+    a larger one, such as the streets of a city, draw the surroundings of a node after labelling the
+    whole:
+
+    .. code-block:: python
+
+        nodes, _, _, _ = torch_geometric.utils.k_hop_subgraph(root, 8, data.edge_index)
+        plot_partition(data.subgraph(nodes))
 
     No global state of matplotlib is touched and nothing is shown: save with
     :obj:`figure.savefig(path)`.
@@ -71,10 +81,8 @@ def plot_partition(
         raise ValueError("data.edge_type: expected the labels of a partition transform, got None")
     label = as_array("data.edge_type", data.edge_type, (edges.shape[1],))
     num_nodes = int(data.num_nodes or 0)
-    marked = [center] if isinstance(center, int) else list(center or ())
-    for argument, node in (("root", root), *(("center", node) for node in marked)):
-        if node is not None and not 0 <= node < num_nodes:
-            raise ValueError(f"{argument}: expected nodes in 0..{num_nodes - 1}, got {node}")
+    marked = _nodes("center", center, num_nodes)
+    _nodes("root", root, num_nodes)
     place = _places(data, edges, num_nodes, skeleton, pos, seed)
     names = _names(label, names)
     extent = np.ptp(place, axis=0) if num_nodes else np.ones(2)
@@ -93,6 +101,15 @@ def plot_partition(
     axes.margins(0.06)
     axes.set_axis_off()
     return figure
+
+
+def _nodes(argument: str, nodes: Any, num_nodes: int) -> list[int]:
+    r"""None, one or several nodes as a list of those that exist."""
+    given = [] if nodes is None else np.atleast_1d(np.asarray(nodes)).tolist()
+    for node in given:
+        if not isinstance(node, int) or not 0 <= node < num_nodes:
+            raise ValueError(f"{argument}: expected nodes in 0..{num_nodes - 1}, got {node!r}")
+    return given
 
 
 def _places(
@@ -145,20 +162,21 @@ def _draw_edges(
     size: float,
 ) -> None:
     drawn = edges[0] != edges[1]
+    pixels = int(drawn.sum()) > VECTOR_EDGES
     if root is not None:
-        axes.add_collection(
-            LineCollection(place[edges[:, drawn].T], colors=OTHER, linewidths=1, zorder=1)
-        )
+        lines = LineCollection(place[edges[:, drawn].T], colors=OTHER, linewidths=1, zorder=1)
+        lines.set_rasterized(pixels)
+        axes.add_collection(lines)
         drawn &= edges[1] == root
     for k in np.unique(label[drawn]):
         start, end = place[edges[:, drawn & (label == k)]]
         arrows = _arrows(start, end, size, aside=0.0 if root is not None else 0.4 * size)
         # The thin outline keeps the arrows of large graphs from vanishing between the pixels.
-        axes.add_collection(
-            PolyCollection(
-                list(arrows), facecolors=_color(k), edgecolors=_color(k), linewidths=0.3, zorder=2
-            )
+        polygons = PolyCollection(
+            list(arrows), facecolors=_color(k), edgecolors=_color(k), linewidths=0.3, zorder=2
         )
+        polygons.set_rasterized(pixels)
+        axes.add_collection(polygons)
 
 
 def _arrows(start: np.ndarray, end: np.ndarray, size: float, aside: float) -> np.ndarray:
@@ -205,6 +223,7 @@ def _draw_nodes(
         linewidths=[2.0 if node == root else 0.6 for node in range(len(place))],
         zorder=3,
     )
+    circles.set_rasterized(edges.shape[1] > VECTOR_EDGES)
     axes.add_collection(circles)
     axes.update_datalim(place)
     axes.autoscale_view()

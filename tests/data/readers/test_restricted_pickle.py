@@ -149,6 +149,18 @@ def test_objects(tmp_path: Path, value: Any, message: str) -> None:
 
 
 ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+FUNCTIONS = (
+    b"cnumpy.core.multiarray\n_reconstruct\n",
+    b"cnumpy.core.multiarray\nscalar\n",
+    b"cnumpy._core.numeric\n_frombuffer\n",
+    b"cnumpy\ndtype\n",
+    b"c_codecs\nencode\n",
+    b"c__builtin__\nbytes\n",
+    b"c__builtin__\nbytearray\n",
+    b"c__builtin__\nset\n",
+    b"ccollections\nOrderedDict\n",
+    b"cnumpy\nndarray\n",
+)
 DTYPE = b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR"
 
 
@@ -191,10 +203,48 @@ def test_every_cut_is_noticed(tmp_path: Path) -> None:
 
 def test_a_file_cannot_change_how_the_next_one_is_read(tmp_path: Path) -> None:
     # Sets an attribute of what stands for NumPy's function, by the state of an object.
-    forged = b"cnumpy.core.multiarray\n_reconstruct\n(N(S'__func__'\nNdtb."
-    with pytest.raises(ValueError, match=r"x\.pkl"):
-        read_pickle(write(tmp_path, forged))
+    for state in (
+        b"(N(S'__func__'\nNdt",
+        b"(N(S'_call'\nNdt",
+        b"(S'__setstate__'\nc__builtin__\nset\nd",
+    ):
+        for function in FUNCTIONS:
+            # A list around it, for a function would be refused as well when it is no data.
+            with pytest.raises(ValueError, match=r"x\.pkl.*(attribute|'dict' object|'str' object)"):
+                read_pickle(write(tmp_path, b"(" + function + state + b"b0l."))
     assert same(read_pickle(write(tmp_path, pickle.dumps(DATA))), DATA)
+
+
+def test_nothing_but_data_comes_out(tmp_path: Path) -> None:
+    for function in FUNCTIONS[:-1]:
+        for content in (function, b"(" + function + b"l", b"(S'a'\n" + function + b"d"):
+            with pytest.raises(ValueError, match=r"with: (_Function|type) in the place of plain"):
+                read_pickle(write(tmp_path, content + b"."))
+    for content in (
+        b"c__builtin__\nset\n((" + FUNCTIONS[0] + b"ltR.",
+        b"(" + FUNCTIONS[0] + b"S'a'\nd.",
+        DTYPE + b".",
+    ):
+        with pytest.raises(ValueError, match="_(Function|PlainDtype) in the place of plain data"):
+            read_pickle(write(tmp_path, content))
+    # The state of a container could hide its methods: content.get("annotations") would be called.
+    forged = b"ccollections\nOrderedDict\n(tR(S'get'\nI1\ndb."
+    with pytest.raises(ValueError, match="OrderedDict in the place of plain data"):
+        read_pickle(write(tmp_path, forged))
+
+
+@pytest.mark.parametrize("name", ["bytes", "bytearray"])
+def test_a_number_makes_no_bytes(tmp_path: Path, name: str) -> None:
+    # 24 bytes of a file would take as much memory as they say.
+    with pytest.raises(ValueError, match="with: .*(takes 1 positional|not made of bytes)"):
+        read_pickle(write(tmp_path, f"c__builtin__\n{name}\n(I1000000000\ntR.".encode()))
+
+
+def test_letters_that_there_are_not(tmp_path: Path) -> None:
+    letter = b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'U1'\nI0\nI1\ntRS'%s'\ntR."
+    assert read_pickle(write(tmp_path, letter % rb"a\x00\x00\x00")) == "a"
+    with pytest.raises(ValueError, match="text of letters that there are not"):
+        read_pickle(write(tmp_path, letter % rb"\xff\xff\xff\xff"))
 
 
 def test_error_without_words(tmp_path: Path) -> None:

@@ -1,10 +1,18 @@
 r"""Complete models."""
 
 from tgst.nn.models import convert
+from tgst.nn.models.late_fusion import LateFusion
 from tgst.nn.models.skeleton_ensemble import SkeletonEnsemble
 from tgst.nn.models.skeleton_stgcn import SkeletonSTGCN
 from tgst.nn.models.skeleton_stream import SkeletonStream
 from tgst.nn.models.traffic_stgcn import TrafficSTGCN
 
-__all__ = ["SkeletonEnsemble", "SkeletonSTGCN", "SkeletonStream", "TrafficSTGCN", "convert"]
+__all__ = [
+    "LateFusion",
+    "SkeletonEnsemble",
+    "SkeletonSTGCN",
+    "SkeletonStream",
+    "TrafficSTGCN",
+    "convert",
+]
 classes = [name for name in __all__ if name != "convert"]  # what the reference page lists

@@ -152,17 +152,22 @@ class TemporalConv(torch.nn.Module):
     def _convolve(self, x: Tensor) -> Tensor:
         # Time lies in the W dimension of a channels-last image: no copy in, none out.
         image = x.unsqueeze(1).permute(0, 3, 1, 2)
-        if self.padding != "valid":
-            reach = self.receptive_field - 1
-            before = reach if self.padding == "causal" else self.dilation * (
-                (self.kernel_size - 1) // 2
-            )
-            image = F.pad(image, (before, reach - before))
+        before, after = self._padding()
+        if before != after:
+            image, before = F.pad(image, (before, after)), 0
         weight = self._kernel().unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        out = F.conv2d(
-            image, weight, self.bias, stride=(1, self.stride), dilation=(1, self.dilation)
-        )
+        # Equal padding is left to the convolution, which makes and keeps no padded copy.
+        out = F.conv2d(image, weight, self.bias, (1, self.stride), (0, before), (1, self.dilation))
         return out.permute(0, 2, 3, 1).squeeze(1)
+
+    def _padding(self) -> tuple[int, int]:
+        reach = self.receptive_field - 1
+        if self.padding == "valid":
+            return 0, 0
+        before = (
+            reach if self.padding == "causal" else self.dilation * ((self.kernel_size - 1) // 2)
+        )
+        return before, reach - before
 
     def _gate(self, out: Tensor) -> Tensor:
         if self.gate == "glu":
