@@ -12,7 +12,7 @@ import tgst
 
 sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper and skeleton_table
 
-from skeleton_table import skeleton_table  # noqa: E402
+from skeleton_table import skeleton_table
 
 project = "tgst"
 author = "The tgst developers"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import textwrap
 from pathlib import Path
@@ -22,6 +23,7 @@ PAGES = {page.name: blocks(page) for page in sorted(DOCS.glob("*.rst")) if block
 
 def test_pages_with_code():
     assert set(PAGES) >= {"data.rst", "one_idea.rst", "tensors.rst", "traffic.rst", "training.rst"}
+    assert set(PAGES) >= {"skeletons.rst", "actions.rst", "clips.rst", "recognition.rst"}
     count = sum(page.read_text().count(".. code-block:: python") for page in DOCS.glob("*.rst"))
     assert sum(map(len, PAGES.values())) == count
 
@@ -32,3 +34,15 @@ def test_code_of_page(page):
     for block in PAGES[page]:
         assert "assert " in block
         exec(compile(block, page, "exec"), names)
+
+
+def test_table_of_skeletons(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    table = importlib.import_module("skeleton_table").skeleton_table()
+    rows = [row.split("\n     - ") for row in table.strip().split("\n   * - ")[1:]]
+    assert all(len(row) == 7 for row in rows)
+    cells = {row[0].strip("`"): row[1:] for row in rows[1:]}
+    # The counts of the published code, and those of exact distances.
+    assert cells["ntu-25"] == ["25", "24", "tree", "20, spine shoulder", "25, 24, 24", "25, 40, 8"]
+    assert cells["coco-17"][2:] == ["with cycles", "0, nose", "17, 22, 16", "17, 34, 4"]
+    assert cells["mediapipe-pose-33"][2:] == ["with cycles, 3 parts", "none", "--", "--"]

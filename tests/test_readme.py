@@ -26,8 +26,14 @@ def names():
 
 
 def test_all_blocks_are_found():
-    uses = ("DistancePartition", "from_networkx", "NeighborWindowLoader", "ops.benchmark")
-    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 4
+    uses = (
+        "DistancePartition",
+        "from_networkx",
+        "NeighborWindowLoader",
+        "SkeletonSTGCN",
+        "ops.benchmark",
+    )
+    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 5
 
 
 def test_pipeline(names):
@@ -87,6 +93,26 @@ def test_sampled_neighbourhoods(names):
     seeds = part.n_id[: part.batch_size]
     expected = everywhere[seeds, 0] - series.values[seeds][:, rows + 12]
     torch.testing.assert_close(names["error"][:, 0], expected.abs(), rtol=1e-3, atol=1e-3)
+
+
+def test_skeleton(names):
+    clip, model = names["clip"], names["recognise"].eval()
+    assert names["logits"].shape == (3, 2)
+    assert clip.x.shape == (150, 60, 3)
+    assert names["labels"].num_partitions == 3
+    # The released network has 3,098,832 parameters for 60 classes: 58 classes of 257 more, and an
+    # importance for 18,750 entries in place of ten times 73 edges.
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 3_098_832 - 58 * 257 - (18_750 - 730)
+    # What is padded and masked changes nothing: the shortest clip alone gives the same.
+    first = names["actions"][0]
+    assert first.x.shape == (50, 40, 3)
+    graph = (first.edge_index, first.edge_type, first.edge_weight)
+    with torch.no_grad():
+        alone = model(first.x, *graph, mask=first.mask, e_id=first.e_id)
+        graph = (clip.edge_index, clip.edge_type, clip.edge_weight)
+        together = model(clip.x, *graph, batch=clip.batch, mask=clip.mask, e_id=clip.e_id)
+    torch.testing.assert_close(together[:1], alone, rtol=1e-4, atol=1e-5)
 
 
 def test_benchmark(names):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.animation import FuncAnimation
 from matplotlib.figure import Figure
 
 import tgst
@@ -32,6 +33,9 @@ def test_one_for_each_use():
         "plot_2_custom_road_network",
         "plot_3_large_graph",
         "plot_4_dense_or_sparse",
+        "plot_5_own_skeleton",
+        "plot_6_published_checkpoint",
+        "plot_7_camera_stream",
     ]
     assert (FOLDER / "README.rst").read_text(encoding="utf-8").startswith("Tutorials\n====")
 
@@ -75,14 +79,23 @@ def test_figures_without_pyplot_are_saved_once(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER.parent)
     scrape = importlib.import_module("figure_scraper").scrape
     plain, of_pyplot = Figure(), plt.figure()
-    paths = [tmp_path / f"{number}.png" for number in (1, 2)]
+    figure = Figure(figsize=(1, 1))
+    moving = FuncAnimation(figure, lambda frame: figure.suptitle(str(frame)), frames=2)
+    paths = [tmp_path / f"{number}.png" for number in (1, 2, 3)]
     block = {
-        "example_globals": {"map_of_errors": plain, "figure": of_pyplot, "number": 3},
+        "example_globals": {
+            "map_of_errors": plain,
+            "figure": of_pyplot,
+            "number": 3,
+            "dog": moving,
+        },
         "image_path_iterator": map(str, paths),
     }
     text = scrape(None, block, {"src_dir": str(tmp_path)})
     plt.close(of_pyplot)
     assert "map of errors" in text
     assert "1.png" in text
-    assert [path.exists() for path in paths] == [True, False]
+    assert "2.gif" in text
+    assert paths[1].with_suffix(".gif").read_bytes()[:6] == b"GIF89a"
+    assert [path.exists() for path in paths] == [True, False, False]
     assert scrape(None, block, {"src_dir": str(tmp_path)}) == ""

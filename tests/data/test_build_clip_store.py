@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -102,6 +104,36 @@ def test_a_killed_process_leaves_what_is_complete(tmp_path):
     counted = Counted()
     assert_complete(build(tmp_path, write_sources(tmp_path / "raw"), counted))
     assert counted.names == ["clip_3", "clip_4", "clip_5", "clip_6"]
+
+
+def test_one_reads_while_others_wait(tmp_path):
+    sources = write_sources(tmp_path / "raw")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(path):
+        begun.set()
+        assert go_on.wait(30)
+        return read(path)
+
+    counted = Counted()
+    with ThreadPoolExecutor(2) as pool:  # a lock is held by an open file, not by a process
+        first = pool.submit(build, tmp_path, sources, slow)
+        assert begun.wait(30)
+        second = pool.submit(build, tmp_path, sources, counted)
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        go_on.set()
+        assert_complete(first.result(30))
+        assert_complete(second.result(30))
+    assert counted.names == []
+
+
+def test_a_complete_store_is_not_written_to(tmp_path, monkeypatch):
+    sources = write_sources(tmp_path / "raw")
+    build(tmp_path, sources)
+    module = sys.modules["tgst.data.build_clip_store"]  # the function hides it
+    monkeypatch.setattr(module, "_alone", None)  # cannot be called
+    assert_complete(build(tmp_path, sources))
 
 
 def test_new_files_are_added(tmp_path):

@@ -89,6 +89,12 @@ def test_no_store(tmp_path):
         ("store.json", '{"format": 0}', "store.json: expected a store of format 1, got 0; delete"),
         ("store.json", "{", "store.json: expected JSON of a store of clips"),
         ("00001.json", "[]", "00001.json: expected an object, got list"),
+        ("00001.json", "{}", "00001.json: expected the clips of a shard, .*'sources'.*; delete it"),
+        (
+            "00001.json",
+            '{"sources": [], "clips": [{"name": "a"}]}',
+            "00001.json: expected the clips of a shard, .*missing 6 required",
+        ),
     ],
 )
 def test_damaged_indices(store, name, content, message):
@@ -103,6 +109,12 @@ def test_damaged_arrays(store):
     assert ClipStore(store.folder)[0].name == "clip_0"
     message = r"00001.positions.npy: expected an array of this store: .*delete 00001.json to make"
     with pytest.raises(ValueError, match=message):
+        _ = ClipStore(store.folder)[3]
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match=message):
+        _ = ClipStore(store.folder)[3]
+    np.save(path, np.zeros((2, 3, 2), np.float32))
+    with pytest.raises(ValueError, match=r"00001.positions.npy: expected \d+ rows or more, got 2"):
         _ = ClipStore(store.folder)[3]
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=message):

@@ -3,10 +3,10 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 
 from tests.datasets.real_folder import real_folder
-from tgst.datasets import MSRAction3D
+from tgst.datasets import MSRAction3D, SimulatedActions
 from tgst.loader import PadTime
 from tgst.transforms import UniformPartition
 
@@ -45,7 +45,21 @@ def test_values(tmp_path, zip_):
     assert data.x.shape == (20, 4, 3)
     assert data.x[5, 2].tolist() == [(45 * 3 + axis) / 8 + 3 for axis in range(3)]
     assert data.mask.all()
-    assert (data.y.tolist(), data.subject, data.example, data.name) == ([1], 3, 2, "a02_s03_e02")
+    assert (data.y.tolist(), data.subject, data.name) == ([1], 3, "a02_s03_e02")
+
+
+def test_beside_another_data_set(tmp_path):
+    own, other = MSRAction3D(write(tmp_path)), SimulatedActions(repetitions=1)
+    (batch,) = DataLoader(
+        Subset(ConcatDataset([other, own]), [0, len(other) + 1]), batch_size=2, collate_fn=PadTime()
+    )
+    assert batch.name == ["s01_wave_right_hand_0", "a02_s03_e02"]
+    assert batch.subject.tolist() == [1, 3]
+    assert batch.y.tolist() == [0, 1]
+    assert torch.equal(batch.x[20:, :4], own[1].x)
+    assert batch.mask[20:].sum(1).tolist() == [4] * 20
+    assert torch.equal(batch.edge_index[:, -38:], own[1].edge_index + 20)
+    assert own.column("example") == [1, 2, 1]
 
 
 def test_the_archive_itself(tmp_path):

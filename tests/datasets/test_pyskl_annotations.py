@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from tgst.data.readers.pyskl_annotations import PysklClips
 from tgst.datasets import PYSKL
 from tgst.loader import PadTime
 from tgst.transforms import UniformPartition
@@ -53,6 +54,24 @@ def test_values(tmp_path):
     assert torch.equal(batch.x[25:], data.x)
     assert batch.mask[:25].sum(1).tolist() == [3] * 25
     assert PYSKL(tmp_path / "ntu.pkl").names == ["clip_0", "clip_1", "clip_2", "clip_3"]
+
+
+def test_clips_of_other_splits_are_not_made(tmp_path, monkeypatch):
+    made = []
+    take = PysklClips.__getitem__
+    monkeypatch.setattr(
+        PysklClips, "__getitem__", lambda self, index: made.append(index) or take(self, index)
+    )
+    dataset = PYSKL(write(tmp_path), "xsub_train")
+    assert set(made) == {0, 1, 2}  # the first one for its number of joints
+    assert dataset.num_classes == 4
+
+
+def test_no_clips(tmp_path):
+    path = tmp_path / "empty.pkl"
+    path.write_bytes(pickle.dumps([]))
+    with pytest.raises(ValueError, match="clips: expected at least one, got none"):
+        PYSKL(path)
 
 
 def test_poses_in_pictures(tmp_path):

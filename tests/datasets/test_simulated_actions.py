@@ -94,5 +94,6 @@ def test_arguments_out_of_range_are_refused():
         SimulatedActions(repetitions=0)
     with pytest.raises(ValueError, match=r"noise, dropout: expected numbers >= 0, .* got 0.0, 1.0"):
         SimulatedActions(noise=0.0, dropout=1.0)
-    with pytest.raises(ValueError, match="split: expected one of"):
-        SimulatedActions("all")
+    for split in ("all", "val"):
+        with pytest.raises(ValueError, match="split: expected 'train', 'test' or None, got '"):
+            SimulatedActions(split)

@@ -35,6 +35,21 @@ def test_what_is_known_of_the_clips():
     assert dataset.class_names == ["sit", "run"]
 
 
+def test_labels_one_by_one():
+    clips = [positions(1, 4)] * 4
+    dataset = SkeletonArrays(
+        clips, [1, np.int8(0), torch.tensor(2), np.array(1)[()]], skeleton=CHAIN
+    )
+    assert dataset.y.tolist() == [1, 0, 2, 1]
+
+
+def test_a_tensor_with_gradients():
+    clip = torch.from_numpy(positions(1, 4)).requires_grad_()
+    dataset = SkeletonArrays([clip], skeleton=CHAIN)
+    assert torch.equal(dataset[0].x, clip[0].transpose(0, 1))
+    assert not dataset[0].x.requires_grad
+
+
 def test_whole_numbers_and_no_labels():
     dataset = SkeletonArrays([np.arange(24).reshape(1, 4, 3, 2)], skeleton=CHAIN)
     assert dataset[0].x.dtype == torch.float32
@@ -126,6 +141,12 @@ ONE = [np.ones((1, 4, 3, 2))]
         ([np.ones((4, 3))], {}, r"clip '0': expected numbers .* got float64 of \(4, 3\)"),
         ([np.full((4, 3, 2), "a")], {}, r"clip '0': expected numbers .* got <U1 of \(4, 3, 2\)"),
         (ONE, {"labels": [0, 1]}, "labels: expected one for each of the 1 clips, got 2"),
+        (ONE, {"labels": [0.5]}, r"labels\[0\]: expected an integer, got 0.5"),
+        (ONE, {"labels": [True]}, r"labels\[0\]: expected an integer, got True"),
+        (ONE, {"labels": ["wave"]}, r"labels\[0\]: expected an integer, got 'wave'"),
+        (ONE, {"labels": np.array([np.nan])}, r"labels\[0\]: expected an integer, got nan"),
+        (ONE, {"labels": torch.eye(1)}, r"labels\[0\]: expected an integer, got \[1.0\]"),
+        (ONE, {"subjects": [1.5]}, r"subjects\[0\]: expected an integer, got 1.5"),
         (ONE, {"labels": [-1]}, "clip '0': expected a label >= 0, got -1"),
         (ONE, {"labels": [2], "num_classes": 2}, "clip '0': expected a label in 0..1, got 2"),
         (ONE, {"names": []}, "names: expected one for each of the 1 clips, got 0"),

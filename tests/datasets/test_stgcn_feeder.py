@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from tgst.data.readers.stgcn_feeder import FeederClips
 from tgst.datasets import STGCNFeeder
 from tgst.loader import PadTime
 from tgst.transforms import UniformPartition
@@ -45,6 +46,29 @@ def test_without_labels(tmp_path):
     assert dataset.names == ["0", "1", "2"]
     assert "y" not in dataset[0]
     assert dataset.num_classes == 2
+
+
+def test_the_array_is_not_read_to_keep_all_clips(tmp_path, monkeypatch):
+    data, labels = write(tmp_path)
+    read = []
+    take = FeederClips.__getitem__
+    monkeypatch.setattr(
+        FeederClips, "__getitem__", lambda self, index: read.append(index) or take(self, index)
+    )
+    dataset = STGCNFeeder(data, labels, skeleton="openpose-18", empty="keep")
+    assert read == [0]  # to compare it with the layout
+    assert dataset.names == ["a", "b", "c", "d"]
+    assert dataset.y.tolist() == [2, 0, 1, 1]
+    assert dataset.num_classes == 3
+    assert not dataset[3].mask.any()
+    assert dataset[3].x.shape == (18, 1, 3)
+    with pytest.raises(ValueError, match=r"clip 'a': expected the 25 joints of skeleton 'ntu-25'"):
+        STGCNFeeder(data, labels, skeleton="ntu-25", empty="keep")
+    with pytest.raises(ValueError, match=r"clip 'a': expected a label in 0..1, got 2"):
+        STGCNFeeder(data, labels, skeleton="openpose-18", num_classes=2, empty="keep")
+    labels.write_bytes(pickle.dumps((list("abcd"), [0, 1, -3, 2])))
+    with pytest.raises(ValueError, match=r"clip 'c': expected a label >= 0, got -3"):
+        STGCNFeeder(data, labels, skeleton="openpose-18", empty="keep")
 
 
 def test_errors(tmp_path):

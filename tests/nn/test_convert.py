@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Data
 
 from tgst.nn import PartitionConv
-from tgst.nn.models import SkeletonSTGCN, convert
+from tgst.nn.models import SkeletonEnsemble, SkeletonSTGCN, convert
 from tgst.transforms import SpatialPartition
 from tgst.utils import Skeleton, from_nctvm, repeat_graph
 
@@ -216,6 +216,31 @@ def test_round_trip(importance):
     pyskl = convert.to_pyskl(converted.model, *converted.graph())
     again = convert.from_pyskl(pyskl, dtype=torch.float64)
     assert_same(logits(again, x), released_stgcn.logits(state, x, STRIDES))
+
+
+def test_two_streams_in_and_out():
+    state = {f"origin_stream.{k}": v for k, v in random_state().items()}
+    other = {**random_state(seed=1), "A": state["origin_stream.A"]}
+    on_edge = other["A"] != 0
+    state |= {f"motion_stream.{k}": v for k, v in other.items()}
+    converted = converted_from(state)
+    back = convert.to_stgcn(converted.model, *converted.graph(), e_id=converted.e_id)
+    assert list(back) == list(state)
+    for name, value in state.items():
+        if "edge_importance" in name:
+            assert torch.equal(back[name][on_edge], value[on_edge])
+        else:
+            assert torch.equal(back[name], value)
+    joint, motion = converted.model.models["joint"], converted.model.models["motion"]
+    for others in (
+        SkeletonEnsemble({"joint": joint}),
+        SkeletonEnsemble({"joint": joint, "motion": motion}, weights={"motion": 0.5}),
+        SkeletonEnsemble({"joint": joint, "motion": motion}, fuse="probability"),
+    ):
+        with pytest.raises(ValueError, match=r"model: expected SkeletonEnsemble\.two_stream, got"):
+            convert.to_stgcn(others, *converted.graph())
+    with pytest.raises(ValueError, match="model: expected a SkeletonSTGCN, got SkeletonEnsemble"):
+        convert.to_pyskl(converted.model, *converted.graph())
 
 
 def fresh(**kwargs):
@@ -537,10 +562,12 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-def test_brain_floats_are_widened():
+def test_brain_floats_are_widened(tmp_path):
     state = {k: v.bfloat16() if v.is_floating_point() else v for k, v in random_state().items()}
-    converted = convert.from_stgcn(state)
-    assert torch.equal(converted.model.head.bias, state["fcn.bias"].float())
+    torch.save(state, tmp_path / "brain.pt")
+    tensors = convert.read_checkpoint(tmp_path / "brain.pt")
+    assert tensors["fcn.bias"].dtype == torch.float32
+    assert torch.equal(tensors["fcn.bias"], state["fcn.bias"].float())
 
 
 def test_parameters_become_plain_tensors(tmp_path):
@@ -753,7 +780,7 @@ def test_another_labelled_graph():
         converted_from(state, graph=Data(edge_index=graph.edge_index, num_nodes=6))
     with pytest.raises(ValueError, match="graph: expected data with edge_index"):
         converted_from(state, graph=Data(num_nodes=5))
-    with pytest.raises(TypeError, match="graph: expected Data, a Skeleton or the name .* got int"):
+    with pytest.raises(TypeError, match=r"graph: expected Data, a Skeleton .* got int"):
         converted_from(state, graph=5)
 
 

@@ -232,7 +232,7 @@ def test_labels_of_skeleton_files(run, tmp_path):
     assert all(1 >= first >= second > 0 for first, second in confidences)
 
 
-def test_labels_of_openpose_folders(run, tmp_path):
+def test_labels_of_openpose_folders(run, tmp_path, capsys):
     layout = {"skeleton": "openpose-18", "num_classes": 2}
     rng = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", rng.normal(size=(4, 3, 6, 18, 2)).astype("f4"))
@@ -262,6 +262,13 @@ def test_labels_of_openpose_folders(run, tmp_path):
         ("street", "1", "4"),
     ]
     assert {row["label"] for row in rows} <= {"0", "1"}
+    arguments = ["--input", "videos", "--output", "a.csv", "--data.input_args"]
+    assert run("predict", *arguments, '{"num_persons": 1}', config="feeder.yaml") == 0
+    assert [row["person"] for row in read("a.csv")] == ["all", "0"]
+    message = error_of(run("predict", *arguments, '{"bodies": 1}', config="feeder.yaml"), capsys)
+    assert message.startswith(
+        "data.input_args: read_openpose_folder takes frame_size, num_persons,"
+    )
 
 
 def test_input_that_does_not_fit_is_refused(run, tmp_path, capsys):
@@ -313,7 +320,7 @@ def test_shipped_configs_train_on_the_real_data(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     command = ["fit", "--config", name, "--root", str(root), "--trainer.fast_dev_run", "true"]
     data = RecognitionCLI(command).datamodule
-    assert data.num_channels in (3, 9)
+    assert data.num_channels == 6
     batch = next(iter(data.train_dataloader()))
     assert batch.x.shape == (20, 16, 32, data.num_channels)
     assert {clip.subject for clip in data._parts["train"]} == {1, 3, 5, 7, 9}

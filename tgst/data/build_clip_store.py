@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
@@ -19,6 +19,11 @@ from tgst.data.check_clip import check_clip
 from tgst.data.clip_store import FORMAT, HEADER, ClipStore, read_json
 from tgst.data.skeleton_clip import SkeletonClip
 from tgst.utils.skeleton import Skeleton
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 OnError = Literal["raise", "skip"]
 Read = Callable[[Path], SkeletonClip]
@@ -42,7 +47,8 @@ def build_clip_store(
     A call that was interrupted is simply made again: it goes on with the files that are in no shard
     yet, and loses at most the shard that was being filled. Files of a shard get their names when
     they are complete, and the shard counts when its last one has. A complete store is opened
-    without reading a source. One process at a time may build a store.
+    without reading a source. Of several processes that make the same call, as those of distributed
+    training do, one reads and the others wait for it (where files can be locked, not on Windows).
 
     Args:
         folder (str or Path): Where the store is; made if it does not exist.
@@ -72,10 +78,30 @@ def build_clip_store(
         raise ValueError(f"shard_size: expected at least 1, got {shard_size}")
     folder = Path(folder)
     _claim(folder, {**arguments, "skeleton": skeleton.name, "half": half})
+    store = ClipStore(folder)
+    if store.sources.issuperset(sources):
+        return store  # it may be where nobody can write
+    task = partial(_read_one, read, skeleton, num_classes, on_error)
+    with _alone(folder):
+        failed = _fill(folder, sources, task, half, shard_size, num_workers, progress)
+    store = ClipStore(folder)
+    store.failed = failed
+    return store
+
+
+def _fill(
+    folder: Path,
+    sources: Mapping[str, Path],
+    task: Callable[[Path], SkeletonClip | str],
+    half: bool,
+    shard_size: int,
+    num_workers: int,
+    progress: bool,
+) -> dict[str, str]:
+    r"""Reads what is in no shard yet; returns which files could not be read, and why."""
     done = ClipStore(folder).sources
     missing = [source for source in sources if source not in done]
     failed: dict[str, Any] = {}
-    task = partial(_read_one, read, skeleton, num_classes, on_error)
     with (
         _mapper(num_workers) as run,
         tqdm(
@@ -94,9 +120,24 @@ def build_clip_store(
             failed |= {name: clips.pop(name) for name in names if isinstance(clips[name], str)}
             if clips:
                 _write_shard(folder, clips, np.float16 if half else np.float32)
-    store = ClipStore(folder)
-    store.failed = failed
-    return store
+    return failed
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    r"""Waits until no other process writes to a folder; ends with the process at the latest."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # file systems that know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        with suppress(OSError):  # processes that read have the handle as well
+            fcntl.flock(handle, fcntl.LOCK_UN)
+        os.close(handle)
 
 
 def _claim(folder: Path, arguments: dict[str, Any]) -> None:

@@ -67,14 +67,20 @@ class ClipStore(Sequence):
                 f"{self.folder / HEADER}: expected a store of format {FORMAT}, got "
                 f"{header.get('format')}; delete the folder to make the store again"
             )
-        self.arguments: dict[str, Any] = header["arguments"]
+        self.arguments: dict[str, Any] = header.get("arguments", {})
         self.records: list[ClipRecord] = []
         self.sources: set[str] = set()
         self.failed: dict[str, str] = {}
         for path in sorted(self.folder.glob("[0-9]*.json")):
             shard = read_json(path)
-            self.sources.update(shard["sources"])
-            self.records += [ClipRecord(**clip, shard=path.stem) for clip in shard["clips"]]
+            try:
+                self.sources.update(shard["sources"])
+                self.records += [ClipRecord(**clip, shard=path.stem) for clip in shard["clips"]]
+            except (KeyError, TypeError) as error:
+                raise ValueError(
+                    f"{path}: expected the clips of a shard, got a file with {error!r}; delete it "
+                    "to make the shard again"
+                ) from error
         self._maps: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def select(self, indices: Iterable[int]) -> ClipStore:
@@ -107,6 +113,12 @@ class ClipStore(Sequence):
         positions, observed = self._shard(record.shard)
         rows = slice(record.row, record.row + record.persons * record.frames)
         shape = record.persons, record.frames
+        if rows.stop > len(positions) or len(positions) != len(observed):
+            raise ValueError(
+                f"{self.folder / record.shard}.positions.npy: expected {rows.stop} rows or more, "
+                f"got {len(positions)}, and {len(observed)} observed; delete {record.shard}.json "
+                "to make the shard again"
+            )
         return SkeletonClip(
             np.asarray(positions[rows], np.float32).reshape(*shape, *positions.shape[1:]),
             np.asarray(observed[rows]).reshape(*shape, *observed.shape[1:]),
@@ -120,7 +132,7 @@ class ClipStore(Sequence):
             paths = [self.folder / f"{name}.{part}.npy" for part in ("positions", "observed")]
             try:
                 maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
-            except (OSError, ValueError) as error:
+            except (EOFError, OSError, ValueError) as error:
                 raise ValueError(
                     f"{paths[0]}: expected an array of this store: {error}; delete "
                     f"{name}.json to make the shard again"

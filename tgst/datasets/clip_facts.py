@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tgst.data.check_clip import check_clip
 from tgst.data.clip_store import ClipStore
+from tgst.data.readers.stgcn_feeder import FeederClips
 from tgst.data.skeleton_clip import SkeletonClip
 from tgst.utils.skeleton import Skeleton
 
@@ -45,6 +46,7 @@ def clip_facts(
     rows: Iterable[int],
     skeletons: Sequence[Skeleton],
     num_classes: int | None,
+    find_empty: bool = True,
 ) -> Iterator[ClipFacts]:
     r"""Reads and checks clips one after another; those of a store were checked when they were
     stored, and are not read.
@@ -54,6 +56,8 @@ def clip_facts(
         rows (iterable of int): Numbers of those to look at.
         skeletons (sequence of Skeleton): Layout of each clip.
         num_classes (int, optional): Number of classes.
+        find_empty (bool, optional): Whether empty clips have to be known. If not, those of a feeder
+            file, which is one array, are not read but for the first. (default: :obj:`True`)
 
     Raises:
         ValueError: If a clip does not fit (:func:`tgst.data.check_clip.check_clip`).
@@ -63,11 +67,24 @@ def clip_facts(
             record = clips.records[row]
             yield ClipFacts(row, record.name, record.label, record.info, record.observed == 0)
         return
+    if isinstance(clips, FeederClips) and not find_empty:
+        yield from _facts_of_array(clips, list(rows), skeletons, num_classes)
+        return
     channels = None
     for row in rows:
         clip = check_clip(clips[row], skeletons[row], channels, num_classes)
         channels = clip.num_channels
         yield ClipFacts(row, clip.name, clip.label, clip.info, not clip.observed.any())
+
+
+def _facts_of_array(
+    clips: FeederClips, rows: list[int], skeletons: Sequence[Skeleton], num_classes: int | None
+) -> Iterator[ClipFacts]:
+    names, labels = clips.names, clips.labels
+    for row in rows[:1]:
+        check_clip(clips[row], skeletons[row], None, num_classes)
+    for row in rows:
+        yield ClipFacts(row, names[row], None if labels is None else labels[row], {}, False)
 
 
 def without_empty(facts: list[ClipFacts], empty: Empty) -> tuple[list[ClipFacts], list[str]]:
@@ -105,7 +122,11 @@ def label_tensor(facts: Sequence[ClipFacts], num_classes: int | None) -> Tensor 
     if missing:
         return None
     labels = torch.tensor([fact.label for fact in facts])
-    if num_classes is not None and labels.max() >= num_classes:  # of a store: not checked above
+    # Of a store or a feeder file: not checked above.
+    if labels.min() < 0:
+        fact = facts[int(labels.argmin())]
+        raise ValueError(f"clip {fact.name!r}: expected a label >= 0, got {fact.label}")
+    if num_classes is not None and labels.max() >= num_classes:
         fact = facts[int(labels.argmax())]
         raise ValueError(
             f"clip {fact.name!r}: expected a label in 0..{num_classes - 1}, got {fact.label}"

@@ -93,6 +93,7 @@ class MSRAction3D(SkeletonClips):
             partition=partition,
             num_persons=num_persons,
             empty=empty,
+            info=("subject",),
             transform=transform,
             root=str(root),
         )

@@ -58,7 +58,8 @@ class PYSKL(SkeletonClips):
             raise ValueError(f"split: expected one of {self.splits} in {path}, got {split!r}")
         wanted = frozenset(clips.names if split is None else splits[split])
         if class_names is None and num_classes is None:
-            num_classes = 1 + max(-1 if clip.label is None else clip.label for clip in clips)
+            labels = [label for label in clips.labels if label is not None]
+            num_classes = 1 + max(labels, default=-1)
         super().__init__(
             clips,
             _layout(clips, path) if skeleton is None else skeleton,

@@ -103,6 +103,8 @@ class SimulatedActions(SkeletonClips):
         num_persons: int | None = None,
         transform: Callable | None = None,
     ) -> None:
+        if split not in ("train", "test", None):
+            raise ValueError(f"split: expected 'train', 'test' or None, got {split!r}")
         if repetitions < 1:
             raise ValueError(f"repetitions: expected at least 1, got {repetitions}")
         if noise < 0 or not 0 <= dropout < 1:
@@ -122,6 +124,7 @@ class SimulatedActions(SkeletonClips):
             class_names=list(ACTIONS),
             partition=partition,
             num_persons=num_persons,
+            info=("subject",),
             transform=transform,
         )
 

@@ -78,22 +78,23 @@ class SkeletonArrays(SkeletonClips):
         if nan not in get_args(Numberless):
             raise ValueError(f"nan: expected one of {get_args(Numberless)}, got {nan!r}")
         number = len(clips)
-        label = _entries("labels", labels, number)
+        label = _integers("labels", labels, number)
         name = _entries("names", names, number)
-        subject = _entries("subjects", subjects, number)
+        subject = _integers("subjects", subjects, number)
         masks = _entries("observed", observed, number)
         made = []
         for index, values in enumerate(clips):
             title = str(index) if name[index] is None else str(name[index])
             positions = _positions(values, title)
             mask = _observed(positions, masks[index], title, zeros, nan)
+            who = subject[index]
             made.append(
                 SkeletonClip(
                     positions,
                     mask,
-                    None if label[index] is None else int(label[index]),
+                    label[index],
                     title,
-                    {} if subject[index] is None else {"subject": int(subject[index])},
+                    {} if who is None else {"subject": who},
                 )
             )
         super().__init__(
@@ -116,14 +117,29 @@ def _entries(name: str, values: Any, number: int) -> Any:
     return values
 
 
+def _integers(name: str, values: Any, number: int) -> list[int | None]:
+    listed = values.tolist() if isinstance(values, (np.ndarray, Tensor)) else values
+    entries = []
+    for index, value in enumerate(_entries(name, listed, number)):
+        entry = value.item() if isinstance(value, (np.generic, Tensor)) else value
+        if entry is not None and type(entry) is not int:
+            raise ValueError(f"{name}[{index}]: expected an integer, got {entry!r}")
+        entries.append(entry)
+    return entries
+
+
+def _array(values: Array) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
 def _positions(values: Array, title: str) -> np.ndarray:
-    array = np.asarray(values)
+    array = _array(values)
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4 or array.dtype.kind not in "iuf":
         raise ValueError(
             f"clip {title!r}: expected numbers of the shape (persons, frames, joints, channels) or "
-            f"(frames, joints, channels), got {array.dtype} of {np.asarray(values).shape}"
+            f"(frames, joints, channels), got {array.dtype} of {tuple(np.shape(values))}"
         )
     return array.astype(np.float32, copy=False)
 
@@ -134,7 +150,7 @@ def _observed(
     shape = positions.shape[:-1]
     finite = np.isfinite(positions).all(axis=-1)
     if mask is not None:
-        seen = np.asarray(mask)
+        seen = _array(mask)
         if seen.dtype != bool or seen.shape not in (shape, shape[1:]):
             raise ValueError(
                 f"observed: expected booleans of the shape {shape} for clip {title!r}, got "

@@ -35,6 +35,10 @@ class SkeletonClips(Dataset):
     lengths are batched by :obj:`torch.utils.data.DataLoader(dataset, collate_fn=PadTime())`
     (:class:`tgst.loader.PadTime`).
 
+    Datasets of different layouts go together in a :class:`torch.utils.data.ConcatDataset`, but each
+    numbers its edges from 0: models with an importance per edge need **one** dataset of several
+    layouts, whose edges are numbered through.
+
     Args:
         clips (sequence of SkeletonClip): The clips: a list, or anything that reads a clip when it
             is asked for one, as some readers give. All are looked at once, one after another, but
@@ -99,7 +103,7 @@ class SkeletonClips(Dataset):
         known = len(class_names) if class_names is not None else num_classes
         rows = range(len(clips)) if only is None else only
         skeletons = [layouts[kind] for kind in self._kinds]
-        facts = list(clip_facts(clips, rows, skeletons, known))
+        facts = list(clip_facts(clips, rows, skeletons, known, find_empty=empty != "keep"))
         self._facts, self.dropped = without_empty(facts, empty)
         self._clips, self.num_persons = clips, num_persons
         self._y = label_tensor(self._facts, known)

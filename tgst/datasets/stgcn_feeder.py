@@ -19,7 +19,8 @@ class STGCNFeeder(SkeletonClips):
     (:func:`tgst.data.read_stgcn_feeder`).
 
     The array stays on the disk. It is read through once when the dataset is made, to find the clips
-    in which nothing was seen. See :class:`tgst.datasets.SkeletonClips` for what the dataset gives.
+    in which nothing was seen; not so with :obj:`empty="keep"`. See
+    :class:`tgst.datasets.SkeletonClips` for what the dataset gives.
 
     Args:
         data_path (str or Path): The ``.npy`` file.

@@ -85,6 +85,7 @@ class UTKinect(SkeletonClips):
             partition=partition,
             num_persons=num_persons,
             empty=empty,
+            info=("subject",),
             transform=transform,
             root=str(root),
         )

@@ -2,7 +2,10 @@ r"""Clips to predict, from the files that pose estimators and depth cameras writ
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tgst.data.readers.ntu_skeleton import read_ntu_skeleton
 from tgst.data.readers.openpose_folder import read_openpose_folder
@@ -12,7 +15,9 @@ from tgst.utils.skeleton import Skeleton
 __all__ = ["read_clip_files"]
 
 
-def read_clip_files(path: str | Path, skeleton: Skeleton) -> list[SkeletonClip]:
+def read_clip_files(
+    path: str | Path, skeleton: Skeleton, arguments: Mapping[str, Any] | None = None
+) -> list[SkeletonClip]:
     r"""Reads all clips in a folder, by name.
 
     A ``.skeleton`` file of NTU RGB+D is a clip, and so is a folder with one OpenPose JSON file per
@@ -21,10 +26,13 @@ def read_clip_files(path: str | Path, skeleton: Skeleton) -> list[SkeletonClip]:
     Args:
         path: A folder, or one ``.skeleton`` file.
         skeleton: The layout that they must have.
+        arguments: Further arguments of :func:`tgst.data.read_ntu_skeleton` or
+            :func:`tgst.data.read_openpose_folder`.
 
     Raises:
         FileNotFoundError: If there is no such place, or no clip in it.
-        ValueError: If a file is damaged, or has another number of joints than the layout.
+        ValueError: If a file is damaged, or has another number of joints than the layout, or the
+            files are read without such an argument.
     """
     place = Path(path).expanduser()
     if not place.exists():
@@ -36,8 +44,8 @@ def read_clip_files(path: str | Path, skeleton: Skeleton) -> list[SkeletonClip]:
         raise FileNotFoundError(
             f"input: {place} holds neither .skeleton files nor folders of OpenPose's .json files"
         )
-    clips = [read_ntu_skeleton(file) for file in files]
-    clips += [read_openpose_folder(folder) for folder in folders]
+    clips = _read(read_ntu_skeleton, files, arguments or {})
+    clips += _read(read_openpose_folder, folders, arguments or {})
     for clip in clips:
         if clip.num_joints != skeleton.num_joints:
             raise ValueError(
@@ -45,3 +53,15 @@ def read_clip_files(path: str | Path, skeleton: Skeleton) -> list[SkeletonClip]:
                 f"{skeleton.num_joints} of {skeleton.name}"
             )
     return clips
+
+
+def _read(
+    reader: Callable[..., SkeletonClip], paths: Sequence[Path], arguments: Mapping[str, Any]
+) -> list[SkeletonClip]:
+    known = list(inspect.signature(reader).parameters)[1:]
+    unknown = [name for name in arguments if name not in known]
+    if paths and unknown:
+        raise ValueError(
+            f"data.input_args: {reader.__name__} takes {', '.join(known)}, got {', '.join(unknown)}"
+        )
+    return [reader(path, **arguments) for path in paths]

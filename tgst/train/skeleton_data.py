@@ -70,6 +70,9 @@ class SkeletonData(LightningDataModule):
             own; their probabilities are averaged.
         input: What to predict instead of the test part: a folder of OpenPose folders (a JSON file
             per frame), such a folder itself, or ``.skeleton`` files.
+        input_args: How to read it: arguments of :func:`tgst.data.read_openpose_folder`, such as
+            ``{"frame_size": [1920, 1080], "num_persons": 5}``, or of
+            :func:`tgst.data.read_ntu_skeleton`. Each person that is read gets labels.
         window: Frames of the windows that ``predict`` cuts longer clips into; None for one of the
             whole clip.
         window_stride: Frames from one window to the next; half a window if None.
@@ -109,6 +112,7 @@ class SkeletonData(LightningDataModule):
         validation_share: float = 0.0,
         num_test_clips: int = 1,
         input: str | None = None,
+        input_args: dict[str, Any] | None = None,
         window: int | None = None,
         window_stride: int | None = None,
         num_workers: int = 0,
@@ -139,6 +143,7 @@ class SkeletonData(LightningDataModule):
         self.validation_share = validation_share
         self.num_test_clips = num_test_clips
         self.input = input
+        self.input_args = dict(input_args or {})
         self.window = window
         self.window_stride = window_stride
         self.num_workers = num_workers
@@ -269,7 +274,7 @@ class SkeletonData(LightningDataModule):
         else:
             if not hasattr(self, "skeleton"):
                 self._dataset("train")
-            clips = read_clip_files(self.input, self.skeleton)
+            clips = read_clip_files(self.input, self.skeleton, self.input_args)
         self.items = SlidingWindows(
             clips,
             SkeletonGraphs([self.skeleton]).graph(0, self.num_persons),

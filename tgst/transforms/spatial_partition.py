@@ -68,8 +68,8 @@ class SpatialPartition(Partition):
 
     Args:
         center (int, list of int, torch.Tensor or str, optional): The centre, several of which the
-            nearest counts (one per component, say), or :obj:`"gravity"`. Exactly one of :obj:`center` and
-            :obj:`distance` is needed. (default: :obj:`None`)
+            nearest counts (one per component, say), or :obj:`"gravity"`. Exactly one of
+            :obj:`center` and :obj:`distance` is needed. (default: :obj:`None`)
         max_hop (int, optional): Largest number of hops. Edges of more than one hop are new and have
             strength 1. (default: :obj:`1`)
         dilation (int, optional): Only hops 0, :obj:`dilation`, 2 :obj:`dilation`, ... are used; the

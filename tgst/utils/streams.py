@@ -22,8 +22,8 @@ def bones(x: Tensor, parent: Tensor) -> Tensor:
 
     Args:
         x (torch.Tensor): Joints, or several persons of them, one after the other.
-        parent (torch.Tensor): The parent of each joint of one person
-            (:obj:`~tgst.utils.Skeleton.parent`).
+        parent (torch.Tensor): The parent of each joint of one person, a root its own and not -1
+            (:obj:`~tgst.utils.Skeleton.parent`, not :obj:`parents`).
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, metres or pixels

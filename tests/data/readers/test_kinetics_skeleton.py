@@ -126,7 +126,18 @@ def changed(**entries: Any) -> dict:
         ({"data": [3]}, r"2M\.json data\[0\]: expected an object, got 3"),
         ({"data": [{"skeleton": []}]}, r"data\[0\]\.frame_index: expected an integer, got nothing"),
         ({"data": [{"frame_index": 1}]}, r"data\[0\]\.skeleton: expected a list, got nothing"),
-        ({"data": [{"frame_index": 0, "skeleton": []}]}, "expected every frame once, from 1 on, g"),
+        (
+            {"data": [{"frame_index": 0, "skeleton": []}]},
+            "expected every frame once, from 1 on and",
+        ),
+        (
+            {"data": [{"frame_index": 10**7, "skeleton": []}]},
+            "on and at most 1000000, got 10000000",
+        ),
+        (
+            '{"data": ' + "9" * 5000 + "}",
+            r"2M\.json: expected JSON, got one with: Exceeds the limit",
+        ),
         ({"data": NOBODY["data"][:1] * 2}, r"data\[1\]\.frame_index: expected every frame once"),
         (changed(pose=[0.5] * 34), r"data\[0\]\.skeleton\[0\]\.pose: expected 36 numbers, got 34"),
         (changed(score=None), r"skeleton\[0\]\.score: expected a list, got nothing"),

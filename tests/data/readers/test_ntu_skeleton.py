@@ -171,6 +171,10 @@ JOINT = "1 2 3 4 5 6 7 8 9 10 11 2"
         (lines((2, "-1")), "line 2: expected the number of bodies of frame 1, got '-1'"),
         (lines((3, "7.2e16 0 1 1 1 1 0 0 0 2")), "line 3: expected the id of a body, got '7.2e16'"),
         (lines((3, "72 0 1 1")), r"line 3: expected a body \(10 cells\), got 4 cells; is the file"),
+        (
+            lines((3, "7" * 5000 + " 0 1 1 1 1 0 0 0 2")),
+            r"line 3: expected the id of a body, got '7{37}\.\.\.'",
+        ),
         (lines((4, "20")), "line 4: expected 25 joints, got 20"),
         (lines((9, "1 2 3 4 5")), r"line 9: expected a joint \(12 cells\), got 5 cells"),
         (lines((9, f"{JOINT} 7")), "line 9: expected a joint .*, got 13 cells"),

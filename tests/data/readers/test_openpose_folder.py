@@ -190,6 +190,12 @@ def test_broken_frame(tmp_path: Path) -> None:
     write(tmp_path, {1: []})
     with pytest.raises(ValueError, match=r"walk_1_.*: expected every frame once, got 1 again"):
         read_openpose_folder(tmp_path)
+    path.rename(tmp_path / "walk_1000000_keypoints.json")
+    (tmp_path / "walk_1_keypoints.json").unlink()
+    with pytest.raises(
+        ValueError, match=r"walk_1000000_.*: expected at most 1000000 frames from 0"
+    ):
+        read_openpose_folder(tmp_path)
 
 
 def test_arguments(tmp_path: Path) -> None:

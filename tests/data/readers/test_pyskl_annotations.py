@@ -95,6 +95,7 @@ def test_sequence(tmp_path: Path) -> None:
     assert [clip.name for clip in clips] == list("abcd")
     assert clips[-1].name == "d"
     assert [clip.name for clip in clips[1:3]] == ["b", "c"]
+    assert clips[1:3].names == ["b", "c"]
     with pytest.raises(IndexError):
         clips[4]
     again = pickle.loads(pickle.dumps(clips))  # for workers
@@ -105,7 +106,10 @@ def test_labels_may_be_missing(tmp_path: Path) -> None:
     annotation = solid()
     annotation.pop("label")
     annotation.pop("total_frames")
-    assert read_pyskl(write(tmp_path, [annotation]))[0][0].label is None
+    clips, _ = read_pyskl(write(tmp_path, [annotation, solid() | {"label": np.int64(7)}]))
+    assert clips[0].label is None
+    assert clips.labels == [None, 7]
+    assert type(clips.labels[1]) is int
 
 
 class Harm:
@@ -150,6 +154,10 @@ def test_other_contents(tmp_path: Path, content: Any, message: str) -> None:
         ({"keypoint": None}, r"ntu60\.pkl 'a': expected 'keypoint' as numbers .*, got NoneType"),
         ({"keypoint": np.zeros((5, 17, 2))}, r"'a': expected 'keypoint' .*got float64 of \(5, 17,"),
         ({"total_frames": 6}, r"'a': expected 6 frames \(total_frames\), got 5"),
+        (
+            {"total_frames": np.array([5, 6])},
+            r"'a': expected an integer as 'total_frames', got int",
+        ),
         ({"label": "wave"}, "'a': expected an integer as 'label', got str 'wave'"),
         ({"label": -1}, "clip 'a': expected a label >= 0, got -1"),
         (

@@ -209,8 +209,8 @@ def test_a_file_cannot_change_how_the_next_one_is_read(tmp_path: Path) -> None:
         b"(S'__setstate__'\nc__builtin__\nset\nd",
     ):
         for function in FUNCTIONS:
-            # A list around it, for a function would be refused as well when it is no data.
-            with pytest.raises(ValueError, match=r"x\.pkl.*(attribute|'dict' object|'str' object)"):
+            # Thrown away again: what comes out would be refused for what it is.
+            with pytest.raises(ValueError, match=r"x\.pkl.*(attribute|item assignment)"):
                 read_pickle(write(tmp_path, b"(" + function + state + b"b0l."))
     assert same(read_pickle(write(tmp_path, pickle.dumps(DATA))), DATA)
 
@@ -225,7 +225,7 @@ def test_nothing_but_data_comes_out(tmp_path: Path) -> None:
         b"(" + FUNCTIONS[0] + b"S'a'\nd.",
         DTYPE + b".",
     ):
-        with pytest.raises(ValueError, match="_(Function|PlainDtype) in the place of plain data"):
+        with pytest.raises(ValueError, match=r"_(Function|PlainDtype) in the place of plain data"):
             read_pickle(write(tmp_path, content))
     # The state of a container could hide its methods: content.get("annotations") would be called.
     forged = b"ccollections\nOrderedDict\n(tR(S'get'\nI1\ndb."
@@ -236,7 +236,7 @@ def test_nothing_but_data_comes_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["bytes", "bytearray"])
 def test_a_number_makes_no_bytes(tmp_path: Path, name: str) -> None:
     # 24 bytes of a file would take as much memory as they say.
-    with pytest.raises(ValueError, match="with: .*(takes 1 positional|not made of bytes)"):
+    with pytest.raises(ValueError, match=r"with: .*(takes 1 positional|not made of bytes)"):
         read_pickle(write(tmp_path, f"c__builtin__\n{name}\n(I1000000000\ntR.".encode()))
 
 

@@ -62,6 +62,9 @@ def test_sequence(tmp_path: Path) -> None:
     part = clips[1:]
     assert [clip.label for clip in part] == [5, 6]
     assert part[0].name == "1"
+    assert (part.names, part.labels) == (["1", "2"], [5, 6])
+    assert (clips[::-2].names, clips[::-2].labels) == (["2", "0"], [6, 4])
+    assert read_stgcn_feeder(write(tmp_path)).labels is None
     with pytest.raises(IndexError):
         part[2]
     again = pickle.dumps(clips)  # for workers: without the numbers of the file
@@ -112,6 +115,8 @@ def test_pickles_are_not_run(tmp_path: Path) -> None:
         ((["a", "b", "c"], [0, 1]), "labels: expected labels of the 3 clips in .*, got 2"),
         ((["a", "b", "c"], [0, 1, 0.5]), r"val_label\.pkl: expected integers, got float64 of \(3,"),
         ((["a", "b", "c"], [0, 1, "x"]), r"val_label\.pkl: expected integers, got <U"),
+        ((["a", "b", "c"], [0, [1], 2]), r"val_label\.pkl: expected integers, got a list of lists"),
+        ((3, [0, 1, 2]), r"val_label\.pkl: expected a list of names, got int"),
     ],
 )
 def test_other_labels(tmp_path: Path, content: object, message: str) -> None:

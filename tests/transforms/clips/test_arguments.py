@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -52,6 +53,7 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (clips.JointNoise, {"size": "person"}, "size: expected one of .*, got 'person'"),
     (clips.NormalizeImage, {"width": None}, "height: expected both .* width=None and height=1080"),
     (clips.NormalizeImage, {"extent": 0.0}, r"extent: expected a number > 0, got 0\.0"),
+    (clips.NormalizeImage, {"width": "full"}, "width: expected a number > 0, got 'full'"),
     (clips.RandomChoose, {"length": -1}, "length: expected at least 1, got -1"),
     (clips.RandomFlip, {"skeleton": NAME, "p": 2}, r"p: expected a probability in 0\.\.1, got 2"),
     (clips.RandomFlip, {"skeleton": NAME, "axis": -1}, "axis: expected at least 0, got -1"),
@@ -68,6 +70,7 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (clips.RandomMove, {"angle": ()}, r"angle: expected a list of numbers to draw from, got \(\)"),
     (clips.RandomMove, {"scale": "big"}, "scale: expected a list of numbers .*, got 'big'"),
     (clips.RandomMove, {"shift": [None]}, "shift: expected numbers to draw from, got None"),
+    (clips.RandomMove, {"scale": [math.nan]}, "scale: expected numbers to draw from, got nan"),
     (clips.RandomMove, {"move_time": [0]}, "move_time: expected at least 1, got 0"),
     (clips.RandomRotation, {"theta": -0.1}, r"theta: expected a number >= 0, got -0\.1"),
     (clips.RandomRotation, {"theta": math.inf}, "theta: expected a number >= 0, got inf"),
@@ -81,6 +84,7 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (clips.ResampleTime, {"length": 4, "mode": "cubic"}, "mode: expected one of .*, got 'cubic'"),
     (clips.SmoothTime, {"window": 4}, "window: expected an odd number of frames, got 4"),
     (clips.SmoothTime, {"sigma": 0.0}, r"sigma: expected a number > 0, got 0\.0"),
+    (clips.SmoothTime, {"sigma": "wide"}, "sigma: expected a number > 0, got 'wide'"),
     (clips.Streams, {"streams": "bone", "skeleton": NAME}, "streams: .* different streams, got 'b"),
     (clips.Streams, {"streams": [], "skeleton": NAME}, r"streams: .* different streams, got \[\]"),
     (
@@ -96,6 +100,8 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     ),
     (clips.TemporalCrop, {"ratio": 0.0}, r"ratio: expected a share in 0\.\.1, .* got 0\.0"),
     (clips.TemporalCrop, {"ratio": (0.9, 0.5)}, r"ratio: expected a share .* got \(0\.9, 0\.5\)"),
+    (clips.TemporalCrop, {"ratio": None}, r"ratio: expected a share in 0\.\.1, .* got None"),
+    (clips.TemporalCrop, {"ratio": (0.5, "1")}, r"ratio: expected a share .* got \(0\.5, '1'\)"),
     (clips.TemporalCrop, {"min_length": 0}, "min_length: expected at least 1, got 0"),
     (clips.UniformSample, {"length": 5, "num_clips": 0}, "num_clips: expected at least 1, got 0"),
     (clips.UniformSample, {"length": 5, "seed": -1}, "seed: expected at least 0, got -1"),
@@ -112,6 +118,8 @@ def test_bad_arguments(kind: type, arguments: dict[str, Any], message: str) -> N
     ("kind", "arguments", "name"),
     [
         (clips.AutoPadding, {"length": 1.5}, "length"),
+        (clips.ConfidenceMask, {"channel": None}, "channel"),
+        (clips.RandomMove, {"move_time": [1.5]}, "move_time"),
         (clips.RandomFlip, {"skeleton": NAME, "axis": None}, "axis"),
         (clips.UniformSample, {"length": "5"}, "length"),
         (clips.RandomScale, {"num_coordinates": 2.0}, "num_coordinates"),
@@ -120,3 +128,35 @@ def test_bad_arguments(kind: type, arguments: dict[str, Any], message: str) -> N
 def test_numbers_that_are_no_integers(kind: type, arguments: dict[str, Any], name: str) -> None:
     with pytest.raises(TypeError, match=f"{name}: expected an int, got"):
         kind(**arguments)
+
+
+# Those of the published codes, and ours where there are none.
+DEFAULTS: dict[type, dict[str, Any]] = {
+    clips.CenterRoot: {"per": "frame", "person": "first"},
+    clips.ConfidenceMask: {"threshold": 0.0, "channel": -1},
+    clips.FrameDropout: {"p": 0.1},
+    clips.JointDropout: {"p": 0.1, "per": "clip"},
+    clips.JointNoise: {"sigma": 0.01, "size": "frame", "shared": False},
+    clips.NormalizeImage: {"width": 1920, "height": 1080, "extent": 2.0},
+    clips.RandomFlip: {"axis": 0, "p": 0.5, "about": 0.0},
+    clips.RandomMove: {
+        "angle": (-10, -5, 0, 5, 10),
+        "scale": (0.9, 1.0, 1.1),
+        "shift": (-0.2, -0.1, 0.0, 0.1, 0.2),
+        "move_time": (1,),
+    },
+    clips.RandomRotation: {"theta": 0.3, "axis": None},
+    clips.RandomScale: {"scale": 0.2, "isotropic": False},
+    clips.RandomShear: {"amplitude": 0.5},
+    clips.SmoothTime: {"window": 5, "sigma": None},
+    clips.Streams: {"motion": "forward"},
+    clips.TemporalCrop: {"length": 64, "ratio": (0.5, 1.0), "min_length": 64},
+    clips.UniformSample: {"num_clips": None, "seed": 255},
+}
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_defaults(kind: type) -> None:
+    parameters = inspect.signature(kind).parameters
+    expected = DEFAULTS[kind]
+    assert {name: parameters[name].default for name in expected} == expected

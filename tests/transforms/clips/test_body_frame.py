@@ -117,6 +117,18 @@ def test_spine_along_the_axis(sign: float) -> None:
     torch.testing.assert_close(BodyFrame("ntu-25")(data).x, data.x)
 
 
+@pytest.mark.parametrize("tilt", [2e-8, 1e-7, 1e-4])
+def test_almost_upside_down(tilt: float) -> None:
+    # The angle is almost 180 degrees, about an axis that is still defined.
+    data = _ntu()
+    data.x[[0, 1], 0] = torch.tensor([[0.0, 0, 0], [0, tilt, -1]], dtype=torch.float64)
+    out = BodyFrame("ntu-25")(data)
+    torch.testing.assert_close(
+        torch.cdist(out.x[:, 0], out.x[:, 0]), torch.cdist(data.x[:, 0], data.x[:, 0])
+    )
+    np.testing.assert_allclose(out.x.numpy(), _expected(data, 0, 0), atol=1e-6)
+
+
 def test_flat_clips_are_refused() -> None:
     with pytest.raises(ValueError, match=r"data\.x: expected three coordinates, got 2"):
         BodyFrame("kinect-20")(make_clip(channels=2))

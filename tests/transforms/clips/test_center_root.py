@@ -63,6 +63,15 @@ def test_frames_without_root_take_the_last_place_seen() -> None:
 
 
 @pytest.mark.parametrize("per", ["frame", "first_frame", "clip"])
+def test_root_that_is_seen_once(per: str) -> None:
+    data = _complete()
+    data.mask[SPINE] = torch.arange(12) == 3
+    data.x[SPINE] = torch.where(data.mask[SPINE].unsqueeze(-1), data.x[SPINE], 0.0)
+    out = CenterRoot(NAME, per=per)(data).x
+    torch.testing.assert_close(out[5], data.x[5] - data.x[SPINE, 3])
+
+
+@pytest.mark.parametrize("per", ["frame", "first_frame", "clip"])
 def test_root_that_is_never_seen(per: str) -> None:
     data = _complete()
     data.mask[SPINE], data.x[SPINE] = False, 0

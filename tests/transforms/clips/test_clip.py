@@ -56,6 +56,15 @@ def test_bad_persons() -> None:
     data.person = data.person[:-1]
     with pytest.raises(ValueError, match=r"data\.person: expected shape \[40\], got \[39\]"):
         checked_clip(data)
+    data.person = torch.tensor([1, 0]).repeat_interleave(20)
+    with pytest.raises(ValueError, match=r"0 for 40 joints, .* person after person, got \[1, 1"):
+        checked_clip(data)
+    data.person = torch.arange(40) % 2
+    with pytest.raises(ValueError, match=r"0 for 20 joints, .* got \[0, 1, 0"):
+        checked_clip(data)
+    data.person = torch.full((40,), -1)
+    with pytest.raises(ValueError, match=r"0 for 40 joints, .* got \[-1"):
+        checked_clip(data)
     data.person = torch.arange(40).clamp(max=2)
     with pytest.raises(ValueError, match=r"same number of joints for each of 3 persons, got 40"):
         checked_clip(data)

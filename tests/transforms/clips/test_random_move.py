@@ -39,15 +39,15 @@ def test_published_formula(frames: int, move_time: int, move_unobserved: bool) -
     expected[..., 1] = scale * (np.sin(angle) * x + np.cos(angle) * y) + v
     if not move_unobserved:
         expected[~data.mask.numpy()] = 0
-    np.testing.assert_allclose(out.x.numpy(), expected, atol=2e-6)
+    np.testing.assert_allclose(out.x.numpy(), expected, atol=1e-12)
     assert torch.equal(out.x[..., 2], data.x[..., 2])
 
 
 def test_given_lists() -> None:
     data = make_clip(missing=0.0, dtype=torch.float64)
     out = RandomMove(angle=[90.0], scale=[2.0], shift=[0.5])(data)
-    torch.testing.assert_close(out.x[..., 0], -2 * data.x[..., 1] + 0.5, atol=1e-5, rtol=0)
-    torch.testing.assert_close(out.x[..., 1], 2 * data.x[..., 0] + 0.5, atol=1e-5, rtol=0)
+    torch.testing.assert_close(out.x[..., 0], -2 * data.x[..., 1] + 0.5, atol=1e-12, rtol=0)
+    torch.testing.assert_close(out.x[..., 1], 2 * data.x[..., 0] + 0.5, atol=1e-12, rtol=0)
 
 
 def test_numbers_of_parts_are_drawn() -> None:

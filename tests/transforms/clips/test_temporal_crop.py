@@ -58,6 +58,11 @@ def test_middle_for_tests(frames: int, ratio: float) -> None:
     assert torch.equal(state, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5, 6])
+def test_the_middle_is_never_empty(frames: int) -> None:
+    assert TemporalCrop(None, 1e-20)(_numbered(frames)).x.size(1) == 2 - frames % 2
+
+
 def test_short_clips_are_only_stretched() -> None:
     data = make_clip(frames=30)
     out = TemporalCrop()(data)

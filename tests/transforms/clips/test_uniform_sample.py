@@ -45,6 +45,23 @@ def test_middling_clips_skip_single_frames(frames: int) -> None:
     assert (len(seen) == 1) == (frames == 10)
 
 
+def test_any_frame_may_be_the_one_that_is_skipped() -> None:
+    data, skipped = _numbered(6), set()
+    for seed in range(60):
+        torch.manual_seed(seed)
+        skipped.update(set(range(6)) - set(_frames(UniformSample(5)(data))))
+    assert skipped == set(range(6))
+
+
+def test_twice_the_frames_are_segments() -> None:
+    # Skips would leave six choices only.
+    data, seen = _numbered(10), set()
+    for seed in range(60):
+        torch.manual_seed(seed)
+        seen.add(tuple(_frames(UniformSample(5)(data))))
+    assert len(seen) > 20
+
+
 def test_short_clips_loop_from_a_random_start() -> None:
     data, starts = _numbered(7), set()
     for seed in range(40):

@@ -12,6 +12,7 @@ import numpy as np
 from tgst.data.readers.text import read_text
 
 LARGEST = 1e30  # single precision holds it
+MOST_FRAMES = 1_000_000  # nine hours; a wrong number of a frame would fill the memory
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -21,8 +22,9 @@ def read_json(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is empty, no JSON (the message names the line), or no object.
     """
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path} line {error.lineno}: expected JSON, got a file with: {error.msg}; is it cut "
@@ -30,6 +32,8 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise ValueError(f"{path}: expected JSON, got one that is nested too deeply") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise ValueError(f"{path}: expected JSON, got one with: {error}") from error
     return entry_of(path, "", content, dict)
 
 

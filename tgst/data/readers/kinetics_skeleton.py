@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from tgst.data.body_selection import Bodies, sort_by_score, sort_frames_by_score
-from tgst.data.readers.json_text import entry_of, numbers_of, read_json
+from tgst.data.readers.json_text import MOST_FRAMES, entry_of, numbers_of, read_json
 from tgst.data.skeleton_clip import SkeletonClip
 
 NUM_JOINTS = 18
@@ -139,10 +139,10 @@ def _bodies(path: Path, content: dict[str, Any], max_persons: int, first_frame: 
         place = f"data[{number}]"
         entry = entry_of(path, place, entry, dict)
         index = entry_of(path, f"{place}.frame_index", entry.get("frame_index"), int)
-        if index < first_frame or index - first_frame in frames:
+        if not 0 <= index - first_frame < MOST_FRAMES or index - first_frame in frames:
             raise ValueError(
-                f"{path} {place}.frame_index: expected every frame once, from {first_frame} on, got"
-                f" {index}"
+                f"{path} {place}.frame_index: expected every frame once, from {first_frame} on and "
+                f"at most {MOST_FRAMES}, got {index}"
             )
         listed = entry_of(path, f"{place}.skeleton", entry.get("skeleton"), list)
         frames[index - first_frame] = [

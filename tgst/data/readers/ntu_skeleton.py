@@ -237,8 +237,9 @@ def _integer(path: Path, lines: list[str], place: int, name: str) -> int:
 
 
 def _parsed(path: Path, place: int, cell: str, name: str) -> int:
-    if not (cell.isascii() and cell.isdigit()):
-        raise ValueError(f"{path} line {place + 1}: expected {name}, got {cell!r}")
+    if not (cell.isascii() and cell.isdigit() and len(cell) <= 20):  # 64 bits
+        came = cell if len(cell) <= 40 else cell[:37] + "..."
+        raise ValueError(f"{path} line {place + 1}: expected {name}, got {came!r}")
     return int(cell)
 
 

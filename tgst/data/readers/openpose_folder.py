@@ -10,7 +10,7 @@ import numpy as np
 
 from tgst.data.body_selection import Bodies, sort_frames_by_score
 from tgst.data.person_tracks import track_persons
-from tgst.data.readers.json_text import entry_of, numbers_of, read_json
+from tgst.data.readers.json_text import MOST_FRAMES, entry_of, numbers_of, read_json
 from tgst.data.skeleton_clip import SkeletonClip
 
 # Joints of BODY_25 in the order of the 18 of COCO: without the middle of the hips and the feet.
@@ -85,8 +85,12 @@ def read_openpose_folder(
     if frame_size is not None and not (len(frame_size) == 2 and min(frame_size) > 0):
         raise ValueError(f"frame_size: expected width and height in pixels, got {frame_size}")
     name, files = _files(Path(folder), video)
+    first, last = min(files), max(files)
+    if last - first >= MOST_FRAMES:
+        raise ValueError(
+            f"{files[last]}: expected at most {MOST_FRAMES} frames from {first} on, got {last}"
+        )
     frames = {number: _persons(path, layout) for number, path in files.items()}
-    first, last = min(frames), max(frames)
     nobody = np.zeros((0, NUM_JOINTS[layout], 3))
     listed = [frames.get(number, nobody) for number in range(first, last + 1)]
     found = _chosen(listed, persons, num_persons)

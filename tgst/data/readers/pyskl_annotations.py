@@ -46,6 +46,14 @@ class PysklClips(Sequence[SkeletonClip]):
         r"""The :obj:`frame_dir` of each clip, without making them."""
         return [annotation["frame_dir"] for annotation in self._annotations]
 
+    @property
+    def labels(self) -> list[int | None]:
+        r"""The class of each clip, without making them; :obj:`None` for one that has none."""
+        return [
+            _label(f"{self._path} {annotation['frame_dir']!r}", annotation)
+            for annotation in self._annotations
+        ]
+
 
 def read_pyskl(path: str | Path, *, scores: bool = True) -> tuple[PysklClips, dict[str, list[str]]]:
     r"""Reads a pickle of annotations as `PYSKL <https://arxiv.org/abs/2205.09443>`_ and MMAction2
@@ -124,15 +132,14 @@ def _clip(place: str, annotation: dict[str, Any], scores: bool) -> SkeletonClip:
             f"{_shortened(keypoint)}"
         )
     frames = annotation.get("total_frames", keypoint.shape[1])
+    if not isinstance(frames, (int, np.integer)):
+        raise ValueError(
+            f"{place}: expected an integer as 'total_frames', got {_shortened(frames)}"
+        )
     if frames != keypoint.shape[1]:
         raise ValueError(
             f"{place}: expected {frames} frames (total_frames), got {keypoint.shape[1]}"
         )
-    label = annotation.get("label")
-    if isinstance(label, np.integer):
-        label = int(label)
-    if label is not None and not isinstance(label, int):
-        raise ValueError(f"{place}: expected an integer as 'label', got {_shortened(label)}")
     positions, observed = keypoint.astype(np.float32), None
     score = annotation.get("keypoint_score")
     if score is not None:
@@ -144,8 +151,22 @@ def _clip(place: str, annotation: dict[str, Any], scores: bool) -> SkeletonClip:
         observed = score > 0
         if scores:
             positions = np.concatenate([positions, score[..., None].astype(np.float32)], axis=-1)
-    name = annotation["frame_dir"]
-    return SkeletonClip.from_positions(positions, observed, label, name, _info(place, annotation))
+    return SkeletonClip.from_positions(
+        positions,
+        observed,
+        _label(place, annotation),
+        annotation["frame_dir"],
+        _info(place, annotation),
+    )
+
+
+def _label(place: str, annotation: dict[str, Any]) -> int | None:
+    label = annotation.get("label")
+    if isinstance(label, np.integer):
+        label = int(label)
+    if label is not None and not isinstance(label, int):
+        raise ValueError(f"{place}: expected an integer as 'label', got {_shortened(label)}")
+    return label
 
 
 def _info(place: str, annotation: dict[str, Any]) -> dict[str, int | float | str]:

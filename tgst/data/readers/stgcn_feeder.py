@@ -54,6 +54,16 @@ class FeederClips(Sequence[SkeletonClip]):
             self._trim,
         )
 
+    @property
+    def names(self) -> list[str]:
+        r"""The name of each clip, without reading them."""
+        return [self._names[row] for row in self._rows]
+
+    @property
+    def labels(self) -> list[int] | None:
+        r"""The class of each clip, without reading them; :obj:`None` if they have none."""
+        return None if self._labels is None else [self._labels[row] for row in self._rows]
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_data": None}  # a memory map would be pickled with its contents
 
@@ -138,11 +148,16 @@ def _names_and_labels(labels: Any) -> tuple[list[str] | None, list[int] | None]:
             f"{path}: expected a pair of names and labels, got {type(content).__name__} of "
             f"{len(content) if isinstance(content, (list, tuple, dict)) else 'no'} entries"
         )
+    if not isinstance(content[0], (list, tuple, np.ndarray)):
+        raise ValueError(f"{path}: expected a list of names, got {type(content[0]).__name__}")
     return [str(name) for name in content[0]], _integers(str(path), content[1])
 
 
 def _integers(place: str, labels: Any) -> list[int]:
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"{place}: expected integers, got a list of lists: {error}") from error
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ValueError(f"{place}: expected integers, got {array.dtype} of {array.shape}")
     return array.tolist()

@@ -240,10 +240,15 @@ def _check_streams(models: Mapping, weights: Mapping, parent: object) -> None:
 def _checked_parent(parent: Tensor | None) -> Tensor | None:
     if parent is None:
         return None
-    fits = parent.dim() == 1 and parent.dtype == torch.long and parent.numel() > 0
-    if not fits or not 0 <= int(parent.min()) <= int(parent.max()) < parent.numel():
+    if parent.dim() != 1 or parent.dtype != torch.long or parent.numel() == 0:
         raise ValueError(
-            "parent: expected a long tensor with the parent of each joint (a root is its own), "
-            f"got {parent.dtype} {list(parent.shape)}"
+            "parent: expected a long tensor with the parent of each joint, got "
+            f"{parent.dtype} {list(parent.shape)}"
+        )
+    first, last = int(parent.min()), int(parent.max())
+    if first < 0 or last >= parent.numel():
+        raise ValueError(
+            f"parent: expected joints in 0..{parent.numel() - 1} (a root is its own), got "
+            f"{first}..{last}"
         )
     return parent.clone()

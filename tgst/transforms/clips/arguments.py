@@ -43,6 +43,17 @@ def checked_amount(name: str, value: Any) -> float:
     return float(value)
 
 
+def checked_positive(name: str, value: Any) -> float:
+    r"""Returns an argument that is a finite number greater than 0.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"{name}: expected a number > 0, got {value!r}")
+    return value
+
+
 def checked_amounts(name: str, value: Any) -> float | tuple[float, ...]:
     r"""Returns an argument that is a number >= 0, or one per axis.
 

@@ -48,7 +48,9 @@ class BodyFrame(BaseTransform):
 
     The directions are those of the first person in the first frame in which all four places are
     observed (of the next person if there is none), where the published codes take the first frame
-    in any case. Without such a frame the clip stays as it is. Zeros stay zeros.
+    in any case; PYSKL also takes the person who is seen in more frames as the first. Without such a
+    frame the clip stays as it is. Zeros stay zeros. The whole clip has one rotation, further
+    dimensions included.
 
     Args:
         skeleton (str or Skeleton): The layout.
@@ -141,10 +143,12 @@ def _turn(start: Tensor, end: Tensor) -> Tensor:
     """The rotation by the smallest angle from one direction to another, a unit vector."""
     start = torch.nn.functional.normalize(start, dim=0)  # of length 0: stays 0, and no rotation
     axis, cosine = torch.linalg.cross(start, end), torch.dot(start, end)
+    squared_sine = torch.dot(axis, axis)
     identity = torch.eye(3, dtype=start.dtype, device=start.device)
-    if float(axis.norm()) < 1e-8:
+    if float(squared_sine) < 1e-16:
         # Along the same line. As published, also where they are opposite: the axis is not defined.
         return identity
     x, y, z = axis.tolist()
     cross = start.new_tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return identity + cross + cross @ cross / (1 + cosine)  # Rodrigues' formula
+    # Rodrigues' formula; the factor is 1 / (1 + cosine), which has no digits near -1.
+    return identity + cross + cross @ cross * ((1 - cosine) / squared_sine)

@@ -31,8 +31,10 @@ class BoneLength(BaseTransform):
     clips (:func:`bone_lengths`). Ours, for depth sensors and few subjects; for flat clips, whose
     lengths depend on the view, it makes no sense.
 
-    The median is over the frames in which both joints of a bone are observed. A bone that never is,
-    or has no length, is left as it is, and so are joints that are not observed.
+    The median is over the frames (and further dimensions) in which both joints of a bone are
+    observed. A bone that never is, or has no length, is left as it is, and so are joints that are
+    not observed. Where a bone is not observed in a frame, the joints behind it go without its
+    stretch: fill gaps before (:class:`Interpolate`).
 
     Args:
         skeleton (str or Skeleton): The layout, which says the parent of each joint.
@@ -40,8 +42,8 @@ class BoneLength(BaseTransform):
             joint to its parent; those of roots are not read.
         limits (tuple of float, optional): The smallest and the largest factor.
             (default: :obj:`(0.5, 2.0)`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, the unit of :obj:`lengths`
@@ -110,8 +112,8 @@ def bone_lengths(
         clips (iterable of torch_geometric.data.Data): The training clips; one at a time is in
             memory.
         skeleton (str or Skeleton): The layout.
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, any unit of length

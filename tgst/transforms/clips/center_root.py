@@ -40,7 +40,8 @@ class CenterRoot(BaseTransform):
     Networks for Skeleton-Based Action Recognition" <https://arxiv.org/abs/1805.07694>`_ does (with
     the spine of NTU RGB+D, :obj:`joint="spine"`), and keeps where the persons are to each other;
     :obj:`"first_frame"`, which keeps where a person goes, is what `"Channel-wise Topology
-    Refinement Graph Convolution" <https://arxiv.org/abs/2107.12213>`_ and PYSKL do.
+    Refinement Graph Convolution for Skeleton-Based Action Recognition"
+    <https://arxiv.org/abs/2107.12213>`_ and PYSKL do.
 
     Only frames count in which the root is observed: :math:`t_0` is the first of them, and
     :obj:`"frame"` holds the last place seen before (at the beginning, the first one seen
@@ -55,8 +56,8 @@ class CenterRoot(BaseTransform):
             (default: :obj:`"frame"`)
         person (str, optional): :obj:`"first"`: the root of the first person, for all;
             :obj:`"each"`: everyone's own. (default: :obj:`"first"`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, any unit of length

@@ -153,12 +153,18 @@ def _num_persons(data: Data, x: Tensor, skeleton: Skeleton | None) -> int:
         raise ValueError(f"data.person: expected shape [{num_nodes}], got {came}")
     if num_nodes == 0:
         return 0
-    num_persons = int(person[-1]) + 1  # person after person, so the last node is of the last one
+    num_persons = max(int(person[-1]) + 1, 1)  # the last node is of the last one
     if num_nodes % num_persons != 0:
         raise ValueError(
             f"data.person: expected the same number of joints for each of {num_persons} persons, "
             f"got {num_nodes} nodes"
         )
+    num_joints = num_nodes // num_persons
+    if bool((person != torch.arange(num_nodes, device=person.device) // num_joints).any()):
+        raise ValueError(
+            f"data.person: expected 0 for {num_joints} joints, then 1 and so on, person after "
+            f"person, got {person.tolist()}"
+        )
     if skeleton is not None:
-        skeleton.check(num_nodes // num_persons, "data.x")
+        skeleton.check(num_joints, "data.x")
     return num_persons

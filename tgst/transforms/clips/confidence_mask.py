@@ -2,8 +2,6 @@ r"""Confidences of pose estimators as masks."""
 
 from __future__ import annotations
 
-import operator
-
 import torch
 from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
@@ -11,6 +9,7 @@ from torch_geometric.transforms import BaseTransform
 
 from tgst.transforms.clips.arguments import checked_amount
 from tgst.transforms.clips.clip import checked_clip
+from tgst.transforms.edges import checked_int
 
 
 @functional_transform("tgst_confidence_mask")
@@ -44,7 +43,7 @@ class ConfidenceMask(BaseTransform):
 
     def __init__(self, threshold: float = 0.0, channel: int = -1, drop: bool = False) -> None:
         self.threshold = checked_amount("threshold", threshold)
-        self.channel = operator.index(channel)
+        self.channel = checked_int("channel", channel)
         self.drop = drop
 
     def forward(self, data: Data) -> Data:

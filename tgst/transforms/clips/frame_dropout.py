@@ -18,7 +18,7 @@ class FrameDropout(BaseTransform):
 
     Against gaps in tracking, which `"Richly Activated Graph Convolutional Network for Action
     Recognition with Incomplete Skeletons" <https://arxiv.org/abs/1905.06774>`_ simulates so in
-    tests; no network for complete skeletons publishes a default.
+    tests; the default is ours.
 
     A clip in which nothing observed would be left stays as it is.
 

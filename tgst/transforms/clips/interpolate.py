@@ -20,8 +20,8 @@ class Interpolate(BaseTransform):
         x_t = \frac{(b - t) \, x_a + (t - a) \, x_b}{b - a}, \qquad a < t < b
 
     where :math:`a` and :math:`b` are the nearest frames before and after in which the joint is
-    observed. Ours: the published codes leave zeros. Before the first and after the last
-    observation of a joint nothing is filled.
+    observed, for all channels. Ours: the published codes leave zeros. Before the first and after
+    the last observation of a joint nothing is filled.
 
     Args:
         max_gap (int, optional): The longest gap that is filled, in frames; :obj:`None` fills all.

@@ -21,8 +21,8 @@ class JointDropout(BaseTransform):
     for each person on its own.
 
     Against occlusion, which `"Richly Activated Graph Convolutional Network for Action Recognition
-    with Incomplete Skeletons" <https://arxiv.org/abs/1905.06774>`_ simulates so in tests; no
-    network for complete skeletons publishes a default.
+    with Incomplete Skeletons" <https://arxiv.org/abs/1905.06774>`_ simulates so in tests; the
+    default is ours.
 
     A clip in which nothing observed would be left stays as it is.
 

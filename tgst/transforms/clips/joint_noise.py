@@ -25,6 +25,7 @@ class JointNoise(BaseTransform):
     As in PYSKL (`RandomGaussianNoise`, :math:`\sigma = 0.01`), where :math:`s` is the diagonal of
     the box around a person in a frame, or around all persons in all frames, so that noise grows
     with the body. (Directions are uniform on the sphere here, there projected from a cube.)
+    :obj:`person` tells the persons apart; without it, all joints are those of one.
 
     Args:
         sigma (float, optional): The standard deviation of the length of the vectors.
@@ -33,12 +34,13 @@ class JointNoise(BaseTransform):
             above, or :obj:`None` for noise in the unit of the data. (default: :obj:`"frame"`)
         shared (bool, optional): Whether a joint has the same vector in all frames and persons, up
             to its length :math:`s`. (default: :obj:`False`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, any unit of length
         - **mask**: :math:`(M V, *, T)`, optional
+        - **person**: :math:`(M V)`, optional
 
     Raises:
         ValueError: If an argument is out of range.

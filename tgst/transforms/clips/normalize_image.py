@@ -8,6 +8,7 @@ from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
+from tgst.transforms.clips.arguments import checked_positive
 from tgst.transforms.clips.clip import checked_clip, with_coordinates
 
 
@@ -25,9 +26,10 @@ class NormalizeImage(BaseTransform):
       Skeleton-Based Action Recognition" <https://arxiv.org/abs/1801.07455>`_, whose files hold
       fractions of the image already (:obj:`width=1, height=1`).
 
-    Without width and height, the box around all that is observed in the clip stands for the image
-    (both sides are its longer one, so that the body keeps its shape), which makes the clip
-    independent of where the person stands and how large it is.
+    Without width and height, the box around all that is observed in the clip (all persons, frames
+    and further dimensions) stands for the image, which makes the clip independent of where the
+    person stands and how large it is. Both sides are the longer one of the box, so that the body
+    keeps its shape; PYSKL (`auto`) divides each axis by its own.
 
     Joints that are not observed stay as they are; both codes write zeros for them. Joints of a low
     confidence become such by :class:`ConfidenceMask`, in PYSKL up to 0.01.
@@ -55,8 +57,8 @@ class NormalizeImage(BaseTransform):
                 f"height={height}"
             )
         for name, value in (("width", width), ("height", height), ("extent", extent)):
-            if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"{name}: expected a number > 0, got {value}")
+            if value is not None:
+                checked_positive(name, value)
         self.width, self.height, self.extent = width, height, extent
 
     def forward(self, data: Data) -> Data:

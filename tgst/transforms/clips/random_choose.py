@@ -27,7 +27,7 @@ class RandomChoose(BaseTransform):
     Shapes:
         - **input**: :obj:`x` :math:`(N, *, T, C)`; :obj:`mask` :math:`(N, *, T)`, optional
         - **output**: :obj:`x` :math:`(N, *, \text{length}, C)`, :obj:`mask`
-          :math:`(N, *, \text{length})`
+          :math:`(N, *, \text{length})`; shorter clips without padding as they came
 
     Raises:
         TypeError: If :obj:`length` is no integer.

@@ -2,6 +2,7 @@ r"""Random smooth motions of a clip in the plane of the image."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,9 @@ class RandomMove(BaseTransform):
         - **mask**: :math:`(N, *, T)`, optional
 
     Raises:
-        ValueError: If a list is empty or holds no numbers, or the clip has one channel.
+        TypeError: If :obj:`move_time` holds a number that is no integer.
+        ValueError: If a list is empty or holds no finite numbers, :obj:`move_time` one less than 1,
+            or the clip has one channel.
     """
 
     def __init__(
@@ -100,7 +103,8 @@ def _candidates(name: str, values: Any) -> tuple[float, ...]:
     if isinstance(values, str) or not isinstance(values, Sequence) or not values:
         raise ValueError(f"{name}: expected a list of numbers to draw from, got {values!r}")
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
             raise ValueError(f"{name}: expected numbers to draw from, got {value!r}")
     return tuple(values)
 
@@ -113,8 +117,9 @@ def _key_frames(num_frames: int, parts: int) -> list[int]:
 def _between_keys(candidates: tuple[float, ...], frame: list[int]) -> Tensor:
     """A random candidate at each key frame, and linear values between them, one per frame."""
     drawn = torch.randint(len(candidates), (len(frame),)).tolist()
+    keys = [candidates[number] for number in drawn]
     parts = [
-        torch.linspace(candidates[drawn[i]], candidates[drawn[i + 1]], frame[i + 1] - frame[i])
+        torch.linspace(keys[i], keys[i + 1], frame[i + 1] - frame[i], dtype=torch.float64)
         for i in range(len(frame) - 1)
     ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    return torch.cat(parts)

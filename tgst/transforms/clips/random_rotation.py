@@ -31,10 +31,11 @@ class RandomRotation(BaseTransform):
         x \leftarrow R_z(\gamma) R_y(\beta) R_x(\alpha) \, x, \qquad
         \alpha, \beta, \gamma \sim \mathcal{U}(-\theta, \theta)
 
-    As in `"Channel-wise Topology Refinement Graph Convolution" <https://arxiv.org/abs/2107.12213>`_
-    and PYSKL (`RandomRot`), both with :math:`\theta = 0.3`. With :obj:`axis`, about that one only:
-    the vertical one of cameras is :obj:`"y"`, that of clips after :class:`BodyFrame` :obj:`"z"`.
-    Flat clips are rotated in their plane, by one angle.
+    As in `"Channel-wise Topology Refinement Graph Convolution for Skeleton-Based Action
+    Recognition" <https://arxiv.org/abs/2107.12213>`_ and PYSKL (`RandomRot`), both with
+    :math:`\theta = 0.3`. With :obj:`axis`, about that one only: the vertical one of cameras is
+    :obj:`"y"`, that of clips after :class:`BodyFrame` :obj:`"z"`. Flat clips are rotated in their
+    plane, by one angle.
 
     Convention: angles in radians, right-handed, counter-clockwise as seen from the tip of the axis.
     The origin is that of the data: centre the clip first (:class:`CenterRoot`).
@@ -44,8 +45,8 @@ class RandomRotation(BaseTransform):
             (default: :obj:`0.3`)
         axis (str, optional): :obj:`"x"`, :obj:`"y"`, :obj:`"z"`, or :obj:`None` for all three.
             (default: :obj:`None`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, any unit of length

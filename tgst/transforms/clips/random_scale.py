@@ -29,8 +29,8 @@ class RandomScale(BaseTransform):
             per axis. (default: :obj:`0.2`)
         isotropic (bool, optional): Whether all axes share their random number.
             (default: :obj:`False`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, any unit of length

@@ -25,8 +25,8 @@ class RandomShear(BaseTransform):
 
     Args:
         amplitude (float, optional): The largest entry :math:`\beta`. (default: :obj:`0.5`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **x**: :math:`(M V, *, T, C)`, any unit of length

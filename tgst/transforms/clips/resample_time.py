@@ -27,9 +27,9 @@ class ResampleTime(BaseTransform):
             (l + \frac{1}{2}) \frac{T}{L} - \frac{1}{2} & \text{otherwise, within } 0..T-1
         \end{cases}
 
-    The second form is the resizing of `"Channel-wise Topology Refinement Graph Convolution"
-    <https://arxiv.org/abs/2107.12213>`_ (to 64 frames); the first one keeps the first and the last
-    frame.
+    The second form is the resizing of `"Channel-wise Topology Refinement Graph Convolution for
+    Skeleton-Based Action Recognition" <https://arxiv.org/abs/2107.12213>`_ (to 64 frames); the
+    first one keeps the first and the last frame.
 
     A joint is observed at :math:`\tau` if it is in the nearest frame, and interpolated if it is in
     both; otherwise the nearest frame is taken as it is.

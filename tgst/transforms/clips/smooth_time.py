@@ -2,14 +2,12 @@ r"""Smoothing over time."""
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from tgst.transforms.clips.arguments import checked_count
+from tgst.transforms.clips.arguments import checked_count, checked_positive
 from tgst.transforms.clips.clip import checked_clip
 
 
@@ -23,9 +21,9 @@ class SmoothTime(BaseTransform):
         d = -\lfloor w / 2 \rfloor \ldots \lfloor w / 2 \rfloor, \qquad
         k_d = 1 \; \text{or} \; \exp(-d^2 / 2 \sigma^2)
 
-    where :math:`m` is 1 for observed entries and 0 for others and beyond the ends. Ours; no
-    published network for skeletons smooths by default. Entries that are not observed stay as they
-    are (:class:`Interpolate` fills them).
+    where :math:`m` is 1 for observed entries and 0 for others and beyond the ends. All channels are
+    smoothed. Ours, and so is the default. Entries that are not observed stay as they are
+    (:class:`Interpolate` fills them).
 
     Args:
         window (int, optional): The number of frames :math:`w`, an odd one. (default: :obj:`5`)
@@ -45,9 +43,7 @@ class SmoothTime(BaseTransform):
         self.window = checked_count("window", window)
         if self.window % 2 == 0:
             raise ValueError(f"window: expected an odd number of frames, got {window}")
-        if sigma is not None and not 0 < sigma < math.inf:
-            raise ValueError(f"sigma: expected a number > 0, got {sigma!r}")
-        self.sigma = sigma
+        self.sigma = None if sigma is None else checked_positive("sigma", sigma)
 
     def forward(self, data: Data) -> Data:
         r"""Writes :obj:`x`."""

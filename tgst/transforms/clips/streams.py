@@ -55,8 +55,8 @@ class Streams(BaseTransform):
         skeleton (str or Skeleton): The layout, which says the parent of each joint.
         motion (str, optional): :obj:`"forward"`, :obj:`"backward"` or :obj:`"central"`, as in
             :func:`~tgst.utils.motion`. (default: :obj:`"forward"`)
-        num_coordinates (int, optional): How many channels are coordinates. (default: all of two or
-            three, the first three of four)
+        num_coordinates (int, optional): How many channels are coordinates: 2 if they are x, y and a
+            confidence. (default: all of two or three, the first three of four)
 
     Shapes:
         - **input**: :obj:`x` :math:`(M V, *, T, C)`, any unit of length; :obj:`mask`

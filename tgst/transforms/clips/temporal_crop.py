@@ -18,7 +18,8 @@ from tgst.transforms.clips.frames import at_points, observed_span, resampling_po
 @functional_transform("tgst_temporal_crop")
 class TemporalCrop(BaseTransform):
     r"""Cuts out a random part of a clip and resamples it to a fixed number of frames, as in
-    `"Channel-wise Topology Refinement Graph Convolution" <https://arxiv.org/abs/2107.12213>`_.
+    `"Channel-wise Topology Refinement Graph Convolution for Skeleton-Based Action Recognition"
+    <https://arxiv.org/abs/2107.12213>`_.
 
     Of the :math:`S` frames from the first to the last one in which anything is observed,
 
@@ -77,7 +78,7 @@ class TemporalCrop(BaseTransform):
     def _crop(self, first: int, end: int) -> tuple[int, int]:
         size = end - first
         if not isinstance(self.ratio, tuple):
-            cut = int((1 - self.ratio) * size / 2)
+            cut = min(int((1 - self.ratio) * size / 2), (size - 1) // 2)  # one frame stays
             return first + cut, end - cut
         low, high = self.ratio
         share = low + (high - low) * float(torch.rand((), dtype=torch.float64))
@@ -93,9 +94,16 @@ class TemporalCrop(BaseTransform):
 
 
 def _checked_ratio(ratio: Sequence[float] | float) -> tuple[float, float] | float:
-    bounds = (ratio, ratio) if isinstance(ratio, int | float) else tuple(ratio)
-    if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1] <= 1:
+    bounds = (ratio, ratio) if isinstance(ratio, int | float) else ratio
+    if (
+        not isinstance(bounds, Sequence)
+        or len(bounds) != 2
+        or not all(isinstance(bound, int | float) for bound in bounds)
+        or not 0 < bounds[0] <= bounds[1] <= 1
+    ):
         raise ValueError(
             f"ratio: expected a share in 0..1, or (smallest, largest) of them, got {ratio!r}"
         )
-    return float(ratio) if isinstance(ratio, int | float) else (bounds[0], bounds[1])
+    if isinstance(ratio, int | float):
+        return float(ratio)
+    return float(bounds[0]), float(bounds[1])

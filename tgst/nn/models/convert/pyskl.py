@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 from tgst.nn.models.convert.converted_checkpoint import ConvertedCheckpoint
 from tgst.nn.models.convert.families import expect_family
 from tgst.nn.models.convert.network import build_network, checked_adjacency
-from tgst.nn.models.convert.published import Published
+from tgst.nn.models.convert.published import Published, check_exportable
 from tgst.nn.models.convert.reading import plain_tensors
 from tgst.nn.models.convert.stgcn import to_stgcn
 from tgst.nn.models.skeleton_stgcn import SkeletonSTGCN
@@ -180,6 +180,7 @@ def to_pyskl(
     """
     if style not in _HEADS:
         raise ValueError(f"style: expected one of {sorted(_HEADS)}, got {style!r}")
+    check_exportable(model)
     released = to_stgcn(model, edge_index, edge_type, edge_weight, e_id, num_joints)
     adjacency = released.pop("A")
     tensors: OrderedDict[str, Tensor] = OrderedDict()

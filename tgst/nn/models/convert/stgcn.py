@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -104,7 +105,7 @@ def _published(tensors: Mapping[str, Tensor], prefix: str = "") -> Published:
 
 
 def to_stgcn(
-    model: SkeletonSTGCN,
+    model: SkeletonSTGCN | SkeletonEnsemble,
     edge_index: Tensor,
     edge_type: Tensor | None = None,
     edge_weight: Tensor | None = None,
@@ -121,7 +122,9 @@ def to_stgcn(
     The strides are in no state dict.
 
     Args:
-        model (SkeletonSTGCN): The model.
+        model (SkeletonSTGCN or SkeletonEnsemble): The model, or
+            :meth:`SkeletonEnsemble.two_stream <tgst.nn.models.SkeletonEnsemble.two_stream>` of two,
+            which is written in the released two-stream form.
         edge_index (Tensor): :math:`(2, E)`, the graph of one person.
         edge_type (Tensor, optional): :math:`(E)`; zeros when left out. (default: :obj:`None`)
         edge_weight (Tensor, optional): :math:`(E)`; ones when left out. (default: :obj:`None`)
@@ -138,6 +141,9 @@ def to_stgcn(
             convolution), the graph has parallel edges of one label, or labels, weights or numbers
             do not fit the edges or the model.
     """
+    if isinstance(model, SkeletonEnsemble):
+        graph = (edge_index, edge_type, edge_weight, e_id, num_joints)
+        return _two_streams_to_stgcn(model, *graph)
     check_exportable(model)
     tensors = published_tensors(model)
     like = model.head.weight.detach()
@@ -161,6 +167,16 @@ def to_stgcn(
             importance = importance.index_put(place, kept if e_id is None else kept[e_id])
         released[f"edge_importance.{i}"] = importance
     released.update({k: v for k, v in tensors.items() if k.startswith("fcn.")})
+    return released
+
+
+def _two_streams_to_stgcn(model: SkeletonEnsemble, *graph) -> OrderedDict[str, Tensor]:
+    if model.weights != dict.fromkeys(_STREAMS, 1.0) or model.fuse != "logits":
+        raise ValueError(f"model: expected SkeletonEnsemble.two_stream, got {model}")
+    released: OrderedDict[str, Tensor] = OrderedDict()
+    for stream, prefix in _STREAMS.items():
+        tensors = to_stgcn(cast(SkeletonSTGCN, model.models[stream]), *graph)
+        released.update({prefix + name: value for name, value in tensors.items()})
     return released
 
 
