@@ -6,6 +6,7 @@ they are found among the variables of the tutorial instead. Animations become GI
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -13,6 +14,8 @@ from weakref import WeakSet
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 from sphinx_gallery.scrapers import figure_rst
+
+logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)  # it tells of every GIF
 
 _shown: WeakSet[Figure | FuncAnimation] = WeakSet()
 

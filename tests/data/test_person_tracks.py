@@ -45,3 +45,14 @@ def test_joints_that_were_not_seen() -> None:
     shown = np.array([[False, True], [True, True]])
     numbers = track_persons([joints, last], [seen, shown])
     assert [frame.tolist() for frame in numbers] == [[0, 1, -1], [1, 0]]
+
+
+def test_the_larger_of_both_extents_counts() -> None:
+    # A single joint was seen first, an extent of nothing; then a box of height 2, 1.5 away.
+    joints, later = BOX[None], (BOX + (1.5, 0))[None]
+    for frames, shown in (
+        ([joints, later], [[True, False], [True, True]]),
+        ([later, joints], [[True, True], [True, False]]),
+    ):
+        seen = [np.array([each]) for each in shown]
+        assert [numbers.tolist() for numbers in track_persons(frames, seen)] == [[0], [0]]

@@ -120,22 +120,23 @@ class SkeletonBlock(torch.nn.Module):
     ) -> Tensor:
         r"""Runs the block; see the class for shapes."""
         _check_present(present, x)
+        later = None if present is None else present[..., :: self.stride]
+        hidden = self.conv(x, edge_index, **self._edges(edge_type, edge_weight, e_id))
+        rows = self._normalised(self.norm1, hidden, present)
+        hidden = self.temporal(F.relu_(rows).view(hidden.shape))
+        rows = self._normalised(self.norm2, hidden, later)
+        if self.dropout:  # its random numbers cost, also at zero
+            rows = F.dropout(rows, self.dropout, self.training)
+        residual = self._residual(x, later)
+        return F.relu_(rows if residual is None else rows.add_(residual)).view(hidden.shape)
+
+    def _edges(
+        self, edge_type: Tensor | None, edge_weight: Tensor | None, e_id: Tensor | None
+    ) -> dict[str, Tensor | None]:
         if self.importance is not None:
             edge_weight = self.importance(edge_weight, e_id)
         given = {"edge_type": edge_type, "edge_weight": edge_weight}
-        edges = {name: given[name] for name in self.edge_arguments}
-        hidden = self.conv(x, edge_index, **edges)
-        rows = self._normalised(self.norm1, hidden, present)
-        hidden = self.temporal(F.relu_(rows).view(hidden.shape))
-        if present is not None:
-            present = present[..., :: self.stride]
-        rows = self._normalised(self.norm2, hidden, present)
-        if self.dropout:
-            rows = F.dropout(rows, self.dropout, self.training)
-        residual = self._residual(x, present)
-        if residual is not None:
-            rows = rows.add_(residual)
-        return F.relu_(rows).view(hidden.shape)
+        return {name: given[name] for name in self.edge_arguments}
 
     def _normalised(self, norm: ChannelBatchNorm, x: Tensor, present: Tensor | None) -> Tensor:
         # Flat rows of their own memory, not a view, so that what follows may work in place.

@@ -2,6 +2,8 @@ r"""Checks of what enters a spatial layer."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,8 @@ def check_features(x: Tensor, channels: int) -> None:
 
 def flat_rows(x: Tensor) -> Tensor:
     r"""Returns :math:`(N, *, C)` as :math:`(N, L, C)`, also where a size is zero."""
-    return x.reshape(x.size(0), x.shape[1:-1].numel(), x.size(-1))
+    # Not torch.Size.numel(), which fixes a size that torch.export was to keep free.
+    return x.reshape(x.size(0), math.prod(x.shape[1:-1]), x.size(-1))
 
 
 def check_edge_weight(edge_weight: Tensor | None, x: Tensor, num_edges: int) -> None:

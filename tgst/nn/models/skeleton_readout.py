@@ -33,7 +33,8 @@ def checked_nodes(name: str, value: Tensor | None, x: Tensor) -> None:
 def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) -> Tensor:
     r"""Says for each frame whether any joint of the same body is observed.
 
-    A body is a run of nodes with equal :obj:`batch` and :obj:`person`; without both, all nodes.
+    A body is the nodes with equal :obj:`batch` and :obj:`person`, in any order; without both, all
+    nodes.
 
     Shapes:
         - **mask**: :math:`(N, *, T)`
@@ -42,11 +43,20 @@ def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) ->
     bodies = [ids for ids in (batch, person) if ids is not None]
     if not bodies:
         return mask.any(dim=0, keepdim=True)
-    changes = torch.stack([ids[1:] != ids[:-1] for ids in bodies]).any(dim=0)
-    body = torch.nn.functional.pad(changes.cumsum(0), (1, 0))[: mask.size(0)]
+    body = _numbered(bodies)
     # There are at most as many bodies as nodes: a size that is known without looking at values.
     counts = torch.zeros(mask.shape, device=mask.device).index_add(0, body, mask.float())
     return counts.index_select(0, body) > 0
+
+
+def _numbered(bodies: list[Tensor]) -> Tensor:
+    # The rank of each node's ids among all. Not torch.unique, whose size depends on values.
+    order = torch.arange(bodies[0].numel(), device=bodies[0].device)
+    for ids in bodies:
+        order = order[ids[order].argsort(stable=True)]
+    changes = torch.stack([ids[order].diff() != 0 for ids in bodies]).any(dim=0)
+    rank = torch.nn.functional.pad(changes.cumsum(0), (1, 0))[: order.numel()]
+    return torch.empty_like(rank).index_copy(0, order, rank)
 
 
 def unless_all(present: Tensor) -> Tensor | None:
@@ -73,7 +83,9 @@ def mean_over_clip(
     if weight is None:
         weight = x.new_ones((), dtype=torch.bool).expand(x.shape[:-1])
     weight = weight.to(x.dtype).unsqueeze(-2)
-    total, count = (weight @ x).squeeze(-2), weight.sum(-1)
+    # Of many nodes, sums in half precision would stop to grow.
+    wide = torch.promote_types(x.dtype, torch.float32)
+    total, count = (weight @ x).squeeze(-2).to(wide), weight.sum(-1, dtype=wide)
     if person_dim is not None:
         total, count = total.sum(person_dim, True), count.sum(person_dim, True)
         total, count = total.squeeze(person_dim), count.squeeze(person_dim)
@@ -82,4 +94,4 @@ def mean_over_clip(
     else:
         total = total.new_zeros(num_clips, *total.shape[1:]).index_add(0, batch, total)
         count = count.new_zeros(num_clips, *count.shape[1:]).index_add(0, batch, count)
-    return total / count.clamp(min=1)
+    return (total / count.clamp(min=1)).to(x.dtype)

@@ -40,8 +40,9 @@ class SkeletonSTGCN(torch.nn.Module):
     are copies of the skeleton side by side (:func:`tgst.utils.repeat_graph`), or a dimension of
     their own (:obj:`person_dim`). Clips of a :class:`~torch_geometric.data.Batch` may have
     different numbers of persons, lengths (:class:`tgst.loader.PadTime`) and, with
-    :obj:`data_norm="channel"` and no importance, skeletons. Normalisation per joint breaks the
-    equivariance to a permutation of the nodes, by design.
+    :obj:`data_norm="channel"` and no importance or ranges of :obj:`e_id` of their own, skeletons.
+    By design, normalisation per joint breaks the equivariance to a permutation of the nodes, the
+    importance permutes with :obj:`e_id`, and batch normalisation in training mode mixes clips.
 
     Convention:
         The graph arrives ready to multiply, labels and weights from

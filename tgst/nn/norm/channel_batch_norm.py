@@ -50,17 +50,21 @@ class ChannelBatchNorm(torch.nn.BatchNorm1d):
         return out if x.dim() == 2 else out.view(x.shape)
 
     def _of_present(self, x: Tensor, present: Tensor) -> Tensor:
-        # In the dtype of the parameters: a count in half precision would be a rough one. Like
-        # torch's own kernel, this keeps one tensor of the size of x for the backward pass.
-        wide = x.to(self.weight.dtype)
-        counted = present.to(wide.dtype)
-        count = counted.sum(0)
-        mean = _total(wide, counted) / count.clamp(min=1)
-        centred = wide - mean
-        var = _total(centred.square(), counted) / count.clamp(min=1)
+        # At least in single precision, whatever autocast says: in half of it, a mean far from zero
+        # would be off by a good part of the deviation. Like torch's own kernel, this keeps one
+        # tensor of the size of x for the backward pass.
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        with torch.autocast(x.device.type, enabled=False):
+            counted = present.to(wide.dtype)
+            count = counted.sum(0)
+            mean = _total(wide, counted) / count.clamp(min=1)
+            centred = wide - mean
+            var = _total(centred.square(), counted) / count.clamp(min=1)
         self._update(mean.detach(), var.detach(), count)
-        scale = self.weight * (var + self.eps).rsqrt()
-        return torch.addcmul(self.bias, centred, scale).to(x.dtype)
+        scale = (var + self.eps).rsqrt()
+        if self.weight is None:
+            return (centred * scale).to(x.dtype)
+        return torch.addcmul(self.bias, centred, self.weight * scale).to(x.dtype)
 
     def _update(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         if self.num_batches_tracked is not None:
@@ -72,8 +76,8 @@ class ChannelBatchNorm(torch.nn.BatchNorm1d):
             momentum = 1.0 / self.num_batches_tracked.to(mean.dtype)  # type: ignore[union-attr]
         unbiased = var * (count / (count - 1).clamp(min=1))
         share = momentum * (count > 1).to(mean.dtype)  # no entry, no news
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(unbiased, share)
+        for running, news in ((self.running_mean, mean), (self.running_var, unbiased)):
+            running.copy_(torch.lerp(running.to(news.dtype), news, share))
 
 
 def _total(x: Tensor, counted: Tensor) -> Tensor:

@@ -2,6 +2,8 @@ r"""Convolution over time, the same for every node."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -123,7 +125,8 @@ class TemporalConv(torch.nn.Module):
                 f"x: expected at least {self.receptive_field} time steps (kernel_size="
                 f"{self.kernel_size}, dilation={self.dilation}), got {steps}"
             )
-        x = x.reshape(lead.numel(), steps, self.in_channels)
+        # Not torch.Size.numel(), which fixes a size that torch.export was to keep free.
+        x = x.reshape(math.prod(lead), steps, self.in_channels)
         if self.padding == "valid" and steps == self.receptive_field == self.kernel_size:
             out = self._linear(x)
         else:
