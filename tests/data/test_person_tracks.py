@@ -48,8 +48,8 @@ def test_joints_that_were_not_seen() -> None:
 
 
 def test_the_larger_of_both_extents_counts() -> None:
-    # A single joint was seen first, an extent of nothing; then a box of height 2, 1.5 away.
-    joints, later = BOX[None], (BOX + (1.5, 0))[None]
+    # A single joint was seen first, an extent of nothing; then a box of height 2, 1.4 away.
+    joints, later = BOX[None], BOX[None] + np.array([0.5, 0.0])
     for frames, shown in (
         ([joints, later], [[True, False], [True, True]]),
         ([later, joints], [[True, True], [True, False]]),

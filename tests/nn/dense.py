@@ -101,17 +101,22 @@ def batch_norm(norm, x):
     return (x - norm.running_mean) * scale + norm.bias
 
 
-def skeleton_block(block, x, graph):
+def zeroed(x, present):
+    return x if present is None else x * present.unsqueeze(-1)
+
+
+def skeleton_block(block, x, graph, present=None):
+    """Where frames are absent, x has to be zero."""
     if block.importance is not None:
         weight = graph.edge_weight * block.importance.weight[graph.e_id]
         graph = graph._replace(edge_weight=weight)
     hidden = batch_norm(block.norm1, partition_conv(block.conv, x, graph)).relu()
-    hidden = batch_norm(block.norm2, temporal_conv(block.temporal, hidden))
+    hidden = batch_norm(block.norm2, temporal_conv(block.temporal, zeroed(hidden, present)))
     if block.residual == "identity":
         hidden = hidden + x
     elif block.residual == "conv":
         hidden = hidden + batch_norm(block.residual_norm, temporal_conv(block.residual_conv, x))
-    return hidden.relu()
+    return zeroed(hidden.relu(), None if present is None else present[..., :: block.stride])
 
 
 def skeleton_model(model, x, graph):
@@ -120,3 +125,55 @@ def skeleton_model(model, x, graph):
     for block in model.blocks:
         hidden = skeleton_block(block, hidden, graph)
     return hidden @ model.head.weight.t() + model.head.bias
+
+
+def joint_norm(model, x):
+    if model.data_norm_kind != "joint":
+        return batch_norm(model.data_norm, x)
+    norm, shape = model.data_norm, (x.size(0), *[1] * (x.dim() - 2), x.size(-1))
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return (x - norm.running_mean.view(shape)) * scale.view(shape) + norm.bias.view(shape)
+
+
+def skeleton_logits(model, x, graph, mask=None):
+    """Every node is a clip and a body of its own."""
+    mask = torch.ones(x.shape[:-1]).bool() if mask is None else mask
+    hidden, present = zeroed(joint_norm(model, x), mask), mask
+    for block in model.blocks:
+        hidden = skeleton_block(block, hidden, graph, present)
+        present = present[..., :: block.stride]
+    counted = mask[..., :: model.stride]
+    mean = zeroed(hidden, counted).sum(-2) / counted.sum(-1, keepdim=True).clamp(min=1)
+    return mean @ model.head.weight.t() + model.head.bias
+
+
+def late_fusion(model, x, graph, mask=None):
+    each = [
+        skeleton_logits(network, x[..., seen], graph, mask).softmax(-1)
+        for network, seen in zip(model.models, model.channels, strict=True)
+    ]
+    return (sum(each) / len(each)).log()
+
+
+def stream(name, x, parent):
+    if name.startswith("bone"):
+        x = torch.stack([x[i] - x[j] for i, j in enumerate(parent.tolist())])
+    if not name.endswith("motion"):
+        return x
+    frames, last = x.unbind(-2), x.size(-2) - 1
+    out = [torch.zeros_like(frames[0]) for _ in frames]
+    for t in range(last):
+        if name != "motion":
+            out[t] = frames[t + 1] - frames[t]
+        elif t > 0:
+            out[t] = frames[t] - (frames[t - 1] + frames[t + 1]) / 2
+    return torch.stack(out, dim=-2)
+
+
+def skeleton_ensemble(model, x, graph):
+    total = 0.0
+    for name, network in model.models.items():
+        score = skeleton_logits(network, stream(name, x, model.parent), graph)
+        score = score.softmax(-1) if model.fuse == "probability" else score
+        total = total + model.weights[name] * score
+    return total

@@ -15,7 +15,7 @@ from tgst.nn import (
     TemporalConv,
     TrafficBlock,
 )
-from tgst.nn.models import SkeletonSTGCN, TrafficSTGCN
+from tgst.nn.models import LateFusion, SkeletonEnsemble, SkeletonSTGCN, TrafficSTGCN
 from tgst.testing import PROPERTIES, LayerCase, check_property
 from tgst.testing.suite import applies
 
@@ -202,6 +202,87 @@ CASES |= {
     ),
 }
 
+
+def logits(layer, x, graph, mask=None):
+    """Every node is a clip of its own, so that the output has nodes, too."""
+    nodes = torch.arange(x.size(0), device=x.device)
+    edges = graph.edge_index, graph.edge_type, graph.edge_weight
+    return layer(x, *edges, batch=nodes, mask=mask, e_id=graph.e_id, batch_size=x.size(0))
+
+
+def observed(x):
+    return x[..., -1] > -0.5
+
+
+def masked_logits(layer, x, graph):
+    return logits(layer, x, graph, observed(x))
+
+
+def masked(reference):
+    return lambda layer, x, graph: reference(layer, x, graph, observed(x))
+
+
+def small_skeleton(in_channels=3, **options):
+    given = {"channels": (4, 5), "strides": (1, 2), "data_norm": "channel", **options}
+    return SkeletonSTGCN(in_channels, 2, num_partitions=3, kernel_size=3, **given)
+
+
+def recognition(build, call, reference, exempt=frozenset(), in_channels=3, fixed_nodes=False):
+    return LayerCase(
+        build,
+        call,
+        in_channels,
+        steps=6,
+        num_partitions=3,
+        reference=reference,
+        temporal=True,
+        exempt=exempt,
+        fixed_nodes=fixed_nodes,
+    )
+
+
+# Tied to the order of the joints, and to whole skeletons.
+JOINTS = frozenset({"node_permutation", "isolated_nodes"})
+
+CASES |= {
+    "skeleton_logits_joint": recognition(
+        lambda: small_skeleton(data_norm="joint", num_joints=7),
+        logits,
+        dense.skeleton_logits,
+        JOINTS,
+        fixed_nodes=True,
+    ),
+    "skeleton_logits_masked": recognition(
+        lambda: small_skeleton(num_edges=18),
+        masked_logits,
+        masked(dense.skeleton_logits),
+        EDGE_PARAMETERS,
+    ),
+    "skeleton_late_fusion": recognition(
+        lambda: LateFusion([small_skeleton(2), small_skeleton(3)], [[0, 2], [1, 2, 3]]),
+        masked_logits,
+        masked(dense.late_fusion),
+        in_channels=4,
+    ),
+    "skeleton_ensemble": recognition(
+        lambda: SkeletonEnsemble.two_stream(small_skeleton(), small_skeleton()),
+        logits,
+        dense.skeleton_ensemble,
+    ),
+    "skeleton_ensemble_bones": recognition(
+        lambda: SkeletonEnsemble(
+            {"bone": small_skeleton(), "bone_motion": small_skeleton()},
+            torch.tensor([0, 0, 0, 1, 1, 2, 2]),
+            {"bone": 0.5},
+            "probability",
+        ),
+        logits,
+        dense.skeleton_ensemble,
+        JOINTS,
+        fixed_nodes=True,
+    ),
+}
+
 CASES["flat_features"] = LayerCase(
     lambda: FlatFeatures(PartitionConv(2, 4, 3), num_steps=5, num_channels=2),
     flat,
@@ -247,6 +328,9 @@ INDUCTOR = {
     "model_paper",
     "model_partition",
     "skeleton_model",
+    "skeleton_logits_masked",
+    "skeleton_late_fusion",
+    "skeleton_ensemble",
 }
 
 
@@ -266,11 +350,14 @@ def pairs():
 
 
 def test_every_layer_is_in_the_suite():
-    """On its own or as a part: EdgeImportance takes no features, NodeLayerNorm one graph."""
+    """On its own or as a part: EdgeImportance takes no features, NodeLayerNorm one graph. What is
+    no module, such as SkeletonStream, has its own tests."""
     checked = {type(module) for case in CASES.values() for module in case.build().modules()}
     public = [getattr(room, name) for room in (tgst.nn, tgst.nn.models) for name in room.__all__]
-    layers = {layer for layer in public if isinstance(layer, type)}
-    assert len(layers) >= 9
+    layers = {
+        layer for layer in public if isinstance(layer, type) and issubclass(layer, torch.nn.Module)
+    }
+    assert len(layers) >= 14
     assert layers <= checked
 
 

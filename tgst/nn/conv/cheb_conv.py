@@ -89,9 +89,7 @@ class ChebConv(SparseConv):
         glorot(self.weight)
         zeros(self.bias)
 
-    def forward(
-        self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
         r"""Runs the convolution; see the class for shapes."""
         check_features(x, self.in_channels)
         num_nodes, lead = x.size(0), x.shape[1:-1]

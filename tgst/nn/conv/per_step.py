@@ -88,9 +88,7 @@ class PerStep(torch.nn.Module):
         num_nodes, lead = x.size(0), x.shape[1:-1]
         flat = flat_rows(x)
         block = self.steps_per_call or max(1, _ROWS_PER_CALL // max(1, num_edges))
-        outs = [
-            self._union(part, edge_index, args, kwargs) for part in flat.split(block, dim=1)
-        ]
+        outs = [self._union(part, edge_index, args, kwargs) for part in flat.split(block, dim=1)]
         out = torch.cat(outs, dim=1)
         return out.view(num_nodes, *lead, out.size(-1))
 

@@ -41,7 +41,8 @@ class SkeletonEnsemble(torch.nn.Module):
         is observed, and is zero elsewhere: a bone needs both of its ends, a motion the neighbour
         frames too. So a motion is unobserved at the edge of every unobserved stretch and at the
         ends of the clip, and a padded clip equals the clip alone (with a mask). Without a mask
-        every value counts, as published.
+        every value counts, as published. The bone streams break the equivariance to a permutation
+        of the nodes, by design: :obj:`parent` names joints by their number.
 
     Args:
         models (dict): Name of a stream to its network, usually a
