@@ -19,13 +19,14 @@ def test_every_variant_runs_on_its_graph(name):
     parser = ArgumentParser()
     parser.add_argument("--model.model", type=torch.nn.Module)
     parser.add_argument("--data.partition", type=BaseTransform)
-    given = parser.instantiate_classes(parser.parse_args([model_option, partition_option]))
+    given = parser.instantiate(parser.parse_args([model_option, partition_option]))
     graph = given.data.partition(Skeleton.named("msr-20").data())
     assert given.data.partition.num_partitions == VARIANTS[name][1]
     model = given.model.model.eval()
     importance = [n for n, _ in model.named_parameters() if "importance" in n]
     assert bool(importance) == name.endswith("importance")
-    out = model(torch.randn(20, 2, 8, 9), graph.edge_index, graph.edge_type, graph.edge_weight)
+    assert model.in_channels == 6  # bones and their motion, all that the recipe's streams give
+    out = model(torch.randn(20, 2, 8, 6), graph.edge_index, graph.edge_type, graph.edge_weight)
     assert out.shape == (2, 20)
 
 

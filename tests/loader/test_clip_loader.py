@@ -65,6 +65,11 @@ def test_no_clips_or_views_are_refused():
         ClipViews(clips(), num_views=0)
 
 
+def test_workers_that_stay_are_refused():
+    with pytest.raises(ValueError, match=r"persistent_workers: expected False, .*, got True"):
+        ClipLoader(ClipViews(clips()), num_workers=1, persistent_workers=True)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_order_and_views_depend_on_seed_and_epoch_only(workers):
     def loader(seed=3, workers=0):

@@ -88,6 +88,30 @@ def test_statistics_in_half_precision_are_those_of_the_parameters():
     assert_same(layer.running_mean, 0.1 * rounded.mean((0, 1)), 1e-5)
 
 
+@pytest.mark.parametrize("precision", ["autocast", "half"])
+def test_a_mean_far_from_zero_in_half_precision(precision):
+    """The deviation is a sixtieth of the mean."""
+    rows = 3 + 0.05 * torch.randn(500, 4, generator=torch.manual_seed(0))
+    present, layer = torch.arange(500).view(500, 1) < 400, norm().float()
+    if precision == "autocast":
+        expected = norm().float()(rows[:400])
+        with torch.autocast("cpu", torch.bfloat16):
+            out = layer(rows, present)[:400]
+        assert_same(out, expected, 1e-4)
+        assert_same(layer.running_mean, 0.1 * rows[:400].mean(0), 1e-5)
+    else:
+        rows, layer = rows.bfloat16(), layer.bfloat16()
+        expected = copy.deepcopy(layer).float()(rows[:400].float())
+        assert_same(layer(rows, present)[:400].float(), expected, 2e-2)
+        assert_same(layer.running_mean.float(), 0.1 * rows[:400].float().mean(0), 1e-2)
+
+
+def test_without_scales():
+    layer, rows = ChannelBatchNorm(4, affine=False).double(), series(6)
+    kept = torch.tensor([1, 1, 0, 1, 1, 1]).bool()
+    assert_same(layer(rows, kept.unsqueeze(-1))[kept], layer(rows[kept]))
+
+
 def test_second_derivative():
     layer, x = norm(), series(6).requires_grad_()
     present = torch.tensor([[1], [1], [0], [1], [1], [1]]).bool()

@@ -39,6 +39,12 @@ def test_mean_probability_by_hand():
     torch.testing.assert_close(out.exp(), (each[0].softmax(-1) + each[1].softmax(-1)) / 2)
 
 
+def test_keeps_double_precision():
+    model, x = fused().double(), torch.randn(18, 8, 4, dtype=torch.float64)
+    out = model(x, GRAPH.edge_index, GRAPH.edge_type, GRAPH.edge_weight.double())
+    assert abs(out.exp().sum().item() - 1) < 1e-12
+
+
 def test_sizes_are_those_of_the_networks():
     model = fused()
     assert (model.in_channels, model.num_classes, model.num_partitions) == (4, 4, 3)

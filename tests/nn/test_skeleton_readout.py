@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 from torch_geometric.data import Batch
 
 from tests.nn import skeletons as s
 from tests.nn.golden_skeleton import assert_same
 from tgst.loader import PadTime
+from tgst.nn.models.skeleton_readout import mean_over_clip, present_frames
 
 
 def test_zero_person_parity():
@@ -170,3 +172,54 @@ def test_nan_joints_spread_unless_masked():
     assert s.run(model, s.without(one)).isnan().all()
     one.mask[2, 3] = False
     assert s.run(model, one).isfinite().all()
+
+
+def test_loss_with_a_clip_that_nobody_saw():
+    """It is finite, and so are all gradients; the other clip learns as if it were alone."""
+    clips = [s.clip(7, 9, seed=1), s.clip(7, 9, seed=2)]
+    clips[0].mask[:], clips[0].x[:] = False, float("nan")
+    one, two = s.small().train(), s.small().train()
+    both, alone = s.run(one, Batch.from_data_list(clips)), s.run(two, s.without(clips[1]))
+    assert_same(both[1:], alone)
+    assert_same(both[0], one.head.bias)
+    labels = torch.tensor([1, 2])
+    torch.nn.functional.cross_entropy(both, labels).backward()
+    torch.nn.functional.cross_entropy(alone, labels[1:]).backward()
+    for (name, p), q in zip(one.named_parameters(), two.parameters(), strict=True):
+        assert p.grad.isfinite().all()
+        if name != "head.bias":
+            assert_same(p.grad, q.grad / 2)
+
+
+def test_bodies_in_any_order_of_the_nodes():
+    """Persons whose joints alternate are the same persons."""
+    pair = s.clip(7, 9, persons=2)
+    pair.mask[7:, :4] = False
+    pair.mask[3, 2] = False
+    expected = present_frames(pair.mask, None, pair.person)
+    order = torch.arange(14).view(2, 7).t().flatten()
+    alternating = present_frames(pair.mask[order], torch.zeros(14).long(), pair.person[order])
+    assert torch.equal(alternating, expected[order])
+    assert expected[:7].all()
+    assert not expected[7:, :4].any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_mean_of_many_nodes_in_half_precision():
+    """There the nodes are added one by one, which in half precision would stop to grow."""
+    x = torch.full((1000, 3, 2), 0.75, dtype=torch.bfloat16, device="cuda")
+    x[::2] = 0.05
+    weight, batch = x.new_ones(1000, 3).bool(), torch.zeros(1000, device="cuda").long()
+    mean = mean_over_clip(x, weight, batch, 1, None)
+    assert mean.dtype == torch.bfloat16
+    assert_same(mean.float(), torch.full_like(mean, 0.4).float(), 5e-3)
+
+
+def test_derivatives_of_the_masked_readout():
+    """Of the mean over what is observed, by clip and person, to the second order."""
+    torch.manual_seed(0)
+    x = torch.randn(6, 2, 3, 2, dtype=torch.float64, requires_grad=True)
+    weight, batch = torch.rand(6, 2, 3) > 0.4, torch.tensor([0, 0, 1, 1, 1, 3])
+    for given in ((None, 0, None), (None, 0, 1), (batch, 4, None), (batch, 4, 1)):
+        assert torch.autograd.gradcheck(lambda a, g=given: mean_over_clip(a, weight, *g), x)
+        assert torch.autograd.gradgradcheck(lambda a, g=given: mean_over_clip(a, weight, *g), x)

@@ -264,6 +264,33 @@ def test_export():
     assert_same(out, s.run(model, batch))
 
 
+def test_export_of_any_number_of_clips():
+    model, graph = s.small(), s.tree(7)
+    clips = torch.randn(7, 5, 9, 3, dtype=torch.float64)
+    shapes = {"x": {1: torch.export.Dim("clips", min=2)}}
+    shapes |= dict.fromkeys(("edge_index", "edge_type", "edge_weight"))
+    program = torch.export.export(model, (clips[:, :3].contiguous(), *graph), dynamic_shapes=shapes)
+    assert_same(program.module()(clips, *graph), model(clips, *graph))
+
+
+@pytest.mark.parametrize("by_person", [False, True])
+def test_compiled_training_with_absent_frames(by_person):
+    torch._dynamo.reset()
+    batch = PadTime()([s.clip(7, 9), s.clip(7, 5, 2)])
+    given = {"person": batch.person} if by_person else {}
+    eager, other = (s.small(channels=(4, 6), strides=(1, 2)).train() for _ in range(2))
+    compiled = torch.compile(other, fullgraph=True, backend="aot_eager")
+    expected = s.run(eager, batch, **given)
+    actual = s.run(compiled, batch, batch_size=2, **given)
+    assert_same(actual, expected)
+    expected.square().sum().backward()
+    actual.square().sum().backward()
+    for p, q in zip(eager.parameters(), other.parameters(), strict=True):
+        assert_same(q.grad, p.grad)
+    for p, q in zip(eager.buffers(), other.buffers(), strict=True):
+        assert_same(q, p)
+
+
 @pytest.mark.slow
 def test_inductor():
     torch._dynamo.reset()

@@ -63,6 +63,15 @@ def test_items_are_all_persons_then_each():
     assert found.empty == [1]
 
 
+def test_windows_have_one_number_for_all_persons():
+    late = clip("late", 8, [ALL, slice(5, 8)])
+    found = SlidingWindows([late], GRAPH.graph(0, 2), 2, window=4, stride=2).items
+    assert [item for item in found if item.named == ("1",)] == [
+        WindowItem(0, (1,), ("1",), 1, 2, 6),
+        WindowItem(0, (1,), ("1",), 2, 4, 8),
+    ]
+
+
 def test_graphs_hold_the_persons_and_frames_of_the_item():
     found = windows()
     both, second = found[1], found[4]
@@ -107,6 +116,7 @@ EXPECTED = [
     ["pair", "0", "0", "0", "3", "walk", "0.6", None, "0.2", "run"],
     ["pair", "0", "1", "2", "5", "walk", "0.6", "run", "0.4", "run"],
     ["pair", "0", "all", "0", "5", "walk", "0.6", "run", "0.3", "run"],
+    ["pair", "1", "0", "0", "3", "sit", "0.5", "run", "0.3", "run"],
     ["pair", "1", "all", "0", "5", "sit", "0.5", "run", "0.3", "run"],
     ["one", "all", "all", "0", "1", "sit", "0.75", "run", "0.25", ""],
     ["one", "0", "all", "0", "1", "sit", "0.75", "run", "0.25", ""],

@@ -7,6 +7,7 @@ from tests.datasets.ntu_files import write_sample
 from tests.train.tiny_skeleton import Noise, clips, skeleton_data
 from tgst.train import SkeletonData
 from tgst.transforms.clips import ResampleTime, Streams
+from tgst.utils.skeleton import Skeleton
 
 
 class Counted(torch.nn.Module):
@@ -124,6 +125,29 @@ def test_other_input_needs_no_data_set(tmp_path):
     data.describe(clips().skeleton, ["a", "b"])
     with pytest.raises(ValueError, match="has 25 joints, but the model knows the 20 of kinect-20"):
         data.setup("predict")
+
+
+def test_other_input_is_read_as_the_data_set_was(tmp_path):
+    write_sample(tmp_path, "pair", frames=4, persons=2)
+    given = {"dataset_args": {"bodies": "file_order", "test_num_bodies": 1}, "num_persons": 2}
+    first = []
+    for arguments in ({}, {"bodies": "energy", "num_bodies": 2}):
+        data = SkeletonData("ntu_rgbd", input=str(tmp_path), input_args=arguments, **given)
+        data.describe(Skeleton.named("ntu-25"), ["a", "b"])
+        data.setup("predict")
+        clip = data.items.clips[0]
+        first.append((len(clip.positions), float(clip.positions[0, 0, 0, 0])))
+    assert first == [(1, 1.0), (2, 2.0)]
+    data.describe(Skeleton.named("ntu-25"), ["a", "b"], extent=0.1)
+    with pytest.raises(ValueError, match=r"trained on clips of up to 0.1, in another unit"):
+        data.setup("predict")
+
+
+def test_the_extent_of_the_training_clips():
+    data = skeleton_data()
+    data.setup("fit")
+    largest = max(clip.x[..., :2].abs().max().item() for clip in data._parts["train"])
+    assert data.extent == largest
 
 
 @pytest.mark.parametrize(

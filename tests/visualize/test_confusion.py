@@ -43,6 +43,14 @@ def test_many_classes_have_no_numbers_in_the_cells(tmp_path):
     assert (tmp_path / "many.png").stat().st_size > 0
 
 
+def test_names_of_sixty_classes_can_be_read():
+    figure = plot_confusion(np.eye(60, dtype=int), [f"class {number}" for number in range(60)])
+    label = figure.axes[0].get_yticklabels()[0]
+    assert label.get_fontsize() == 8
+    height = figure.get_figheight() * 72 / 60  # points that a row has at most
+    assert label.get_fontsize() < 0.8 * height
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(
         ValueError, match=r"matrix: expected counts of shape \(K, K\), got \(2, 3\)"

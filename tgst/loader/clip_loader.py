@@ -57,7 +57,8 @@ class ClipLoader(ResumableLoader):
             :obj:`num_workers` or :obj:`drop_last`.
 
     Raises:
-        ValueError: If the clips of a batch have different numbers of nodes or channels.
+        ValueError: If the clips of a batch have different numbers of nodes or channels, or
+            :obj:`persistent_workers` is set: workers learn the epoch when they start.
     """
 
     def __init__(
@@ -72,6 +73,11 @@ class ClipLoader(ResumableLoader):
         # distributed sampler
         self.shuffle, self.seed = shuffle, seed
         kwargs.pop("collate_fn", None)
+        if kwargs.get("persistent_workers"):
+            raise ValueError(
+                "persistent_workers: expected False, for workers that stay would repeat the random "
+                "views of the first epoch, got True"
+            )
         if kwargs.get("batch_sampler") is not None:
             batch_size = 1  # what DataLoader demands beside a batch sampler
         elif shuffle and kwargs.get("sampler") is None:

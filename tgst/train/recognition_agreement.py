@@ -84,6 +84,7 @@ def saved_of(task: Any) -> dict[str, Any]:
         "class_names": task.class_names,
         "skeleton": task.skeleton,
         "trained_on": task.trained_on,
+        "extent": task.extent,
     }
 
 

@@ -94,7 +94,9 @@ class RecognitionCLI(RunCLI):
                     f"checkpoint {self.options.ckpt_path} names no classes: it is not of a "
                     "recognition task"
                 )
-            self.datamodule.describe(skeleton_of(checkpoint["skeleton"]), checkpoint["class_names"])
+            skeleton = skeleton_of(checkpoint["skeleton"])
+            extent = checkpoint.get("extent")
+            self.datamodule.describe(skeleton, checkpoint["class_names"], extent)
 
     def after_test(self) -> None:
         r"""Prints and writes the scores."""

@@ -120,6 +120,7 @@ class RecognitionTask(LightningModule):
         self.class_names: list[str] = []
         self.skeleton: dict[str, Any] = {}
         self.trained_on: str | None = None
+        self.extent: float | None = None
         self.metrics = torch.nn.ModuleDict()
         self.register_buffer("class_weight", None, persistent=False)
         self._graphs: dict[tuple[int, torch.device], tuple[StaticGraph, Tensor]] = {}
@@ -153,7 +154,7 @@ class RecognitionTask(LightningModule):
         self._graphs = {}
         self.class_names = list(data.class_names)
         self.skeleton = described_skeleton(data.skeleton)
-        self.trained_on = data.trained_on
+        self.trained_on, self.extent = data.trained_on, data.extent
         if self.class_balanced and data.class_weights is not None:
             self.class_weight = data.class_weights.to(self.device)
         for part in ("val", "test"):
@@ -321,6 +322,7 @@ class RecognitionTask(LightningModule):
             self.graph = StaticGraph.from_state(own)
             self.class_names = list(checkpoint.get("class_names", []))
             self.skeleton = dict(checkpoint.get("skeleton", {}))
+            self.trained_on, self.extent = checkpoint.get("trained_on"), checkpoint.get("extent")
 
     def check_checkpoint(
         self,

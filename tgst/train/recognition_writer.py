@@ -25,7 +25,8 @@ class RecognitionWriter(Callback):
 
     * ``clip``: its name,
     * ``person``: ``all``, or the place of a person in the clip, from 0,
-    * ``window``: the number of a window, from 0, or ``all``,
+    * ``window``: the number of a window, from 0, or ``all``; windows in which the person was not
+      seen are left out,
     * ``first_frame``, ``last_frame``: the frames that it stands for, from 0,
     * ``label``: the class with the largest probability,
     * ``confidence``: that probability; over all windows, their mean,
@@ -119,7 +120,7 @@ class RecognitionWriter(Callback):
         mean = torch.stack([probability for _, probability in self._group]).mean(0)
         frames = self._windows.clips[first.clip].num_frames
         for person in first.named:
-            if len(self._group) > 1:
+            if first.stop - first.first < frames:
                 self._table.write(
                     [
                         self._row(i.clip, person, str(i.window), i.first, i.stop, probability)

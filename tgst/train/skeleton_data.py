@@ -17,7 +17,7 @@ import tgst.datasets
 from tgst.datasets import SkeletonClips
 from tgst.datasets.skeleton_graphs import SkeletonGraphs
 from tgst.loader import ClipLoader, ClipViews
-from tgst.train.clip_files import read_clip_files
+from tgst.train.clip_files import largest_coordinate, read_clip_files
 from tgst.train.sliding_windows import SlidingWindows
 from tgst.utils.skeleton import Skeleton
 
@@ -32,6 +32,7 @@ DATASETS = {
     "stgcn_feeder": "STGCNFeeder",
     "utkinect": "UTKinect",
 }
+NTU_READING = ("bodies", "num_bodies", "denoise", "join")  # how NTURGBD reads .skeleton files
 
 
 class SkeletonData(LightningDataModule):
@@ -72,7 +73,8 @@ class SkeletonData(LightningDataModule):
             per frame), such a folder itself, or ``.skeleton`` files.
         input_args: How to read it: arguments of :func:`tgst.data.read_openpose_folder`, such as
             ``{"frame_size": [1920, 1080], "num_persons": 5}``, or of
-            :func:`tgst.data.read_ntu_skeleton`. Each person that is read gets labels.
+            :func:`tgst.data.read_ntu_skeleton`, which by default reads as ``"ntu_rgbd"`` does with
+            its ``dataset_args``. Each person that is read gets labels.
         window: Frames of the windows that ``predict`` cuts longer clips into; None for one of the
             whole clip.
         window_stride: Frames from one window to the next; half a window if None.
@@ -92,6 +94,7 @@ class SkeletonData(LightningDataModule):
     num_channels: int
     class_weights: Tensor | None = None
     trained_on: str | None = None
+    extent: float | None = None
     items: SlidingWindows
 
     def __init__(
@@ -172,13 +175,18 @@ class SkeletonData(LightningDataModule):
         r"""Whether training clips are held out for validation."""
         return bool(self.validation_subjects or self.validation_share)
 
-    def describe(self, skeleton: Skeleton, class_names: Sequence[str]) -> None:
+    def describe(
+        self, skeleton: Skeleton, class_names: Sequence[str], extent: float | None = None
+    ) -> None:
         r"""Says what the clips show, so that those of ``input`` need no data set beside them.
 
         Args:
             skeleton: Their layout.
             class_names: The classes that they may be of.
+            extent: The largest x or y of the clips that were trained on, if known: ``input`` in
+                another unit is refused then.
         """
+        self.extent = extent
         self.skeleton = skeleton
         self.class_names = list(class_names)
         graphs = SkeletonGraphs([skeleton], self.partition)
@@ -212,6 +220,7 @@ class SkeletonData(LightningDataModule):
         if part == "train":
             self.class_weights = dataset.class_weights()
             self.trained_on = self._description(dataset)
+            self.extent = _extent(dataset)
         clips = _Transformed(dataset, self.pre_transform)
         self._parts[part] = list(clips) if self.in_memory else clips
         self.num_channels = self._channels(self._parts[part])
@@ -273,8 +282,10 @@ class SkeletonData(LightningDataModule):
             clips = [dataset.clip(index) for index in range(len(dataset))]
         else:
             if not hasattr(self, "skeleton"):
-                self._dataset("train")
-            clips = read_clip_files(self.input, self.skeleton, self.input_args)
+                self.extent = _extent(self._dataset("train"))
+            known = _arguments_of("test", self.dataset_args) if self.dataset == "ntu_rgbd" else {}
+            ntu = {name: known[name] for name in NTU_READING if name in known}
+            clips = read_clip_files(self.input, self.skeleton, self.input_args, ntu, self.extent)
         self.items = SlidingWindows(
             clips,
             SkeletonGraphs([self.skeleton]).graph(0, self.num_persons),
@@ -335,6 +346,12 @@ class _Transformed(Sequence[Data]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self.transform(self.clips[index])
+
+
+def _extent(dataset: SkeletonClips) -> float:
+    """The largest x or y of some sixty clips, as they were read."""
+    numbers = range(0, len(dataset), 1 + len(dataset) // 64)
+    return max(largest_coordinate(dataset.clip(number)) for number in numbers)
 
 
 def _made(

@@ -21,7 +21,7 @@ class WindowItem(NamedTuple):
         clip: Number of the clip.
         persons: The persons in it, by their place in the clip.
         named: What it stands for: ``"all"``, a person, or, of a clip with one person, both.
-        window: Number of the window.
+        window: Number of the window in the clip, whoever is seen in it.
         first: Its first frame, from 0.
         stop: The frame after its last one.
     """
@@ -132,11 +132,11 @@ def _items(
     for persons, named in groups if seen else ():
         starts = window_starts(clip.num_frames, window, stride)
         size = min(window or clip.num_frames, clip.num_frames)
-        windows = [(start, start + size) for start in starts]
-        windows = [w for w in windows if clip.observed[list(persons), w[0] : w[1]].any()]
+        # numbered before some are left out: window 3 is the same frames for all persons
         items += [
-            WindowItem(number, persons, named, place, first, stop)
-            for place, (first, stop) in enumerate(windows)
+            WindowItem(number, persons, named, place, first, first + size)
+            for place, first in enumerate(starts)
+            if clip.observed[list(persons), first : first + size].any()
         ]
     return items
 

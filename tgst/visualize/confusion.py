@@ -87,6 +87,6 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
     if len(names) > NAMES_UP_TO:
         return  # matplotlib's own ticks number the classes
     places = np.arange(len(names))
-    size = float(np.clip(250 / len(names), 5, 10))
+    size = float(np.clip(480 / len(names), 6, 10))
     axes.set_xticks(places, names, rotation=90, fontsize=size)
     axes.set_yticks(places, names, fontsize=size)

@@ -56,17 +56,20 @@ def read_ntu_skeleton(
         path (str or Path): The file. A name such as ``S001C002P003R002A013`` gives label and
             :obj:`info`; any other one gives none.
         bodies (str, optional): Who the persons are: the :obj:`num_bodies` bodies of the largest
-            :func:`~tgst.data.body_selection.motion_energy`, largest first (:obj:`"energy"`); the
-            first :obj:`num_bodies` of each frame in the order of the file, whatever their ids, as
-            `ST-GCN <https://arxiv.org/abs/1801.07455>`_ reads them (:obj:`"file_order"`); or all
-            in the order in which they appear (:obj:`"all"`). (default: :obj:`"energy"`)
+            energy, largest first (:obj:`"energy"`: the sum over the axes of the standard deviation
+            over all joints and frames in which they were seen, as in `2s-AGCN
+            <https://arxiv.org/abs/1805.07694>`_); the first :obj:`num_bodies` of each frame in the
+            order of the file, whatever their ids, as `ST-GCN <https://arxiv.org/abs/1801.07455>`_
+            reads them (:obj:`"file_order"`); or all in the order in which they appear
+            (:obj:`"all"`). (default: :obj:`"energy"`)
         num_bodies (int, optional): Most persons of a clip; there may be fewer.
             (default: :obj:`2`)
-        denoise (bool, optional): Whether to leave out bodies that
-            :func:`~tgst.data.body_selection.is_noise`; not with :obj:`bodies="file_order"`.
+        denoise (bool, optional): Whether to leave out bodies that are seen in fewer than 12 frames,
+            or are wider than 0.8 of their height in 70 % of them, by the rules of `CTR-GCN
+            <https://arxiv.org/abs/2107.12213>`_; not with :obj:`bodies="file_order"`.
             (default: :obj:`False`)
-        join (bool, optional): Whether bodies that are never seen together are one person
-            (:func:`~tgst.data.body_selection.join_bodies`, by falling energy); only with
+        join (bool, optional): Whether bodies that are never seen together are one person: each, by
+            falling energy, joins the first one before it that shares no frame with it; only with
             :obj:`bodies="energy"`. (default: :obj:`False`)
 
     Returns:

@@ -50,8 +50,8 @@ def read_openpose_folder(
         num_persons (int, optional): Most persons of the clip; there may be fewer.
             (default: :obj:`2`)
         persons (str, optional): Who they are, since OpenPose names nobody: :obj:`"track"` follows
-            persons by the nearest mean position (:func:`~tgst.data.person_tracks.track_persons`)
-            and takes those of the largest mean confidence in the clip; :obj:`"frame"` takes those
+            persons by the nearest mean position, at most the larger side of a person away, and
+            takes those of the largest mean confidence in the clip; :obj:`"frame"` takes those
             of the largest sum of confidences in every frame by itself, as ST-GCN does (person 0 may
             be another one in the next frame); :obj:`"file_order"` the first ones of each frame.
             (default: :obj:`"track"`)

@@ -57,7 +57,7 @@ class PysklClips(Sequence[SkeletonClip]):
 
 def read_pyskl(path: str | Path, *, scores: bool = True) -> tuple[PysklClips, dict[str, list[str]]]:
     r"""Reads a pickle of annotations as `PYSKL <https://arxiv.org/abs/2205.09443>`_ and MMAction2
-    publish them, without running it (:func:`~tgst.data.readers.restricted_pickle.read_pickle`).
+    publish them, without running it (:func:`tgst.data.read_pickle`).
 
     The file holds ``{"split": {name: [frame_dir, ...]}, "annotations": [{"frame_dir",
     "total_frames", "label", "keypoint", "keypoint_score", "img_shape", "original_shape"}]}`` or

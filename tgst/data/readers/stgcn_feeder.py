@@ -77,7 +77,7 @@ def read_stgcn_feeder(
     r"""Reads what the preprocessing of `ST-GCN <https://arxiv.org/abs/1801.07455>`_ writes: an
     array :math:`(N, C, T, V, M)` in a ``.npy`` file, and the names and labels of its clips in a
     ``.pkl`` file. The array stays on disk; the pickle is not run
-    (:func:`~tgst.data.readers.restricted_pickle.read_pickle`).
+    (:func:`tgst.data.read_pickle`).
 
     Joints at zero in all channels count as not observed: it is zeros that clips are padded with,
     to 300 frames and 2 persons.

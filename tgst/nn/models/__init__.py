@@ -4,7 +4,7 @@ from tgst.nn.models import convert
 from tgst.nn.models.late_fusion import LateFusion
 from tgst.nn.models.skeleton_ensemble import SkeletonEnsemble
 from tgst.nn.models.skeleton_stgcn import SkeletonSTGCN
-from tgst.nn.models.skeleton_stream import SkeletonStream
+from tgst.nn.models.skeleton_stream import SkeletonStream, StreamOutput
 from tgst.nn.models.traffic_stgcn import TrafficSTGCN
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "SkeletonEnsemble",
     "SkeletonSTGCN",
     "SkeletonStream",
+    "StreamOutput",
     "TrafficSTGCN",
     "convert",
 ]

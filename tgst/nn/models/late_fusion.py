@@ -2,6 +2,7 @@ r"""Networks that look at different channels of a clip and vote."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,10 +18,10 @@ class LateFusion(torch.nn.Module):
         f(\mathbf{X}) = \log \frac{1}{S} \sum_{s=1}^{S} \mathrm{softmax} \,
         f_s(\mathbf{X}_{\cdot, c_s})
 
-    The channels are those that :class:`tgst.transforms.clips.Streams` puts side by side, so that
+    The channels are those that :class:`tgst.transforms.Streams` puts side by side, so that
     all networks see the same augmented clip, and one network may see several streams. For a stream
     that is computed here, and for published weights of the streams, see
-    :class:`~tgst.nn.models.skeleton_ensemble.SkeletonEnsemble`.
+    :class:`~tgst.nn.models.SkeletonEnsemble`.
 
     Args:
         models (list of torch.nn.Module): The networks, usually
@@ -75,7 +76,7 @@ class LateFusion(torch.nn.Module):
         scores = self.scores(x, *graph, batch, mask, e_id, batch_size, person)
         each = torch.stack([score.log_softmax(-1) for score in scores.values()])
         # not the logarithm of a sum of probabilities, which may be zero
-        return each.logsumexp(0) - torch.tensor(float(len(each))).log().to(each)
+        return each.logsumexp(0) - math.log(len(each))
 
     def scores(
         self,

@@ -83,7 +83,7 @@ def mean_over_clip(
     if weight is None:
         weight = x.new_ones((), dtype=torch.bool).expand(x.shape[:-1])
     weight = weight.to(x.dtype).unsqueeze(-2)
-    # Of many nodes, sums in half precision would stop to grow.
+    # An accelerator adds node by node: in half precision, a sum of many would stop to grow.
     wide = torch.promote_types(x.dtype, torch.float32)
     total, count = (weight @ x).squeeze(-2).to(wide), weight.sum(-1, dtype=wide)
     if person_dim is not None:
