@@ -259,7 +259,7 @@ CASES |= {
         EDGE_PARAMETERS,
     ),
     "skeleton_late_fusion": recognition(
-        lambda: LateFusion([small_skeleton(2), small_skeleton(3)], [[0, 2], [1, 2, 3]]),
+        lambda: LateFusion([small_skeleton(2), small_skeleton(3)], [[2, 0], [1, 2, 3]]),
         masked_logits,
         masked(dense.late_fusion),
         in_channels=4,
