@@ -186,7 +186,7 @@ def markdown(about: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         f"from the dense model in float64: outputs {about['agreement']['output']:.1e}, gradients "
         f"{about['agreement']['gradient']:.1e} of the largest.",
         "",
-        "| formulation | threads | step ms | speed-up | peak MB | kept for backward MB |",
+        "| formulation | threads | step ms | speed-up | peak MiB | kept for backward MiB |",
         "|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *map(_markdown_row, rows), ""])
