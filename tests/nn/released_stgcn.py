@@ -51,6 +51,36 @@ def locations(state, x, strides):
     return hidden.unflatten(0, (clips, persons)).permute(0, 2, 3, 4, 1)
 
 
+def partitions(skeleton, strategy, max_hop, dilation, exact=False):
+    """Matrices (K, V, V), rows are sources; distances to the centre up to max_hop unless exact."""
+    hops = hops_within(skeleton, max_hop)
+    valid = range(0, max_hop + 1, dilation)
+    used = sum((hops == hop).double() for hop in valid)
+    share = used / used.sum(0)
+    if strategy == "uniform":
+        return share.unsqueeze(0)
+    parts = [share * (hops == hop) for hop in valid]
+    if strategy == "distance":
+        return torch.stack(parts)
+    reach = hops_within(skeleton, skeleton.num_joints) if exact else hops
+    distance = reach[:, skeleton.center]
+    nearer = distance.unsqueeze(1) < distance
+    return torch.stack(
+        parts[:1] + [part * side for part in parts[1:] for side in (~nearer, nearer)]
+    )
+
+
+def hops_within(skeleton, limit):
+    """Powers of the adjacency matrix; inf beyond the limit."""
+    step = torch.eye(skeleton.num_joints, dtype=torch.float64)
+    for one, other in skeleton.edges:
+        step[one, other] = step[other, one] = 1
+    hops = torch.full_like(step, torch.inf)
+    for hop in reversed(range(limit + 1)):
+        hops[torch.linalg.matrix_power(step, hop) > 0] = hop
+    return hops
+
+
 def logits(state, x, strides=(1, 1, 2, 1, 2)):
     pooled = locations(state, x, strides).mean((2, 3, 4))
     return pooled @ state["fcn.weight"].flatten(1).t() + state["fcn.bias"]

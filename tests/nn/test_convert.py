@@ -149,6 +149,16 @@ def test_strides_are_an_argument():
         converted_from(state, strides=(1,))
 
 
+def test_a_residual_convolution_between_equal_widths_means_a_stride():
+    sizes = {"channels": (4, 4, 6, 6), "strides": (1, 2, 2, 1), "num_joints": 5}
+    model = SkeletonSTGCN(3, 4, 3, **sizes, readout="mean").double().eval()
+    graph = converted_from(random_state()).graph()
+    converted = converted_from(convert.to_stgcn(model, *graph))
+    assert [block.stride for block in converted.model.blocks] == [1, 2, 2, 1]
+    x = from_nctvm(clips())
+    assert_same(converted.model(x, *converted.graph(), e_id=converted.e_id), model(x, *graph))
+
+
 def test_options_reach_the_model():
     converted = converted_from(random_state(), dropout=0.25, readout="masked")
     assert all(block.dropout == 0.25 for block in converted.model.blocks[1:])

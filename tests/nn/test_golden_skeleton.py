@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from tests.nn import golden_skeleton as g
+from tests.nn import released_stgcn
 from tgst.nn import EdgeImportance, PartitionConv, SkeletonBlock, TemporalConv
 from tgst.nn.models import SkeletonSTGCN
+from tgst.transforms import DistancePartition, SpatialPartition, UniformPartition
+from tgst.utils import Skeleton
 
 CONVS = ["conv_openpose_spatial", "conv_ntu_distance_h2", "conv_directed_signed"]
 BLOCKS = ["block_identity", "block_conv_stride2", "block_stem"]
@@ -34,6 +37,37 @@ def test_conv(name):
     g.assert_same(importance.weight.grad, expected)
     # All of the importance's gradient is on the edges.
     g.assert_same(golden["grad_importance"].abs().sum(), expected.abs().sum())
+
+
+def partition_of(skeleton, strategy, max_hop, dilation, exact):
+    if strategy == "spatial":
+        kind = "exact" if exact else "truncated"
+        return SpatialPartition(skeleton.center, max_hop, dilation, hop_distance=kind)
+    return (UniformPartition if strategy == "uniform" else DistancePartition)(max_hop, dilation)
+
+
+@pytest.mark.parametrize(("max_hop", "dilation"), [(1, 1), (2, 1), (3, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize(
+    ("strategy", "exact"),
+    [("uniform", False), ("distance", False), ("spatial", False), ("spatial", True)],
+)
+@pytest.mark.parametrize("layout", ["openpose-18", "ntu-25", "ntu-edge-24", "coco-17"])
+def test_conv_on_every_partition(layout, strategy, exact, max_hop, dilation):
+    """The dense formula, for layouts and hops that have no golden file too."""
+    skeleton = Skeleton.named(layout)
+    matrices = released_stgcn.partitions(skeleton, strategy, max_hop, dilation, exact)
+    partition = partition_of(skeleton, strategy, max_hop, dilation, exact)
+    assert len(matrices) == partition.num_partitions
+    data = skeleton.data()
+    data.edge_weight = torch.ones(data.num_edges, dtype=torch.float64)
+    data = partition(data)
+    conv = PartitionConv(3, 4, partition.num_partitions, bias="message").double()
+    torch.nn.init.normal_(conv.bias)
+    x = torch.randn(2, 3, 5, skeleton.num_joints, dtype=torch.float64)  # clips, channels, frames
+    weight = conv.weight.transpose(1, 2).flatten(0, 1)[..., None, None]
+    expected = released_stgcn.graph_conv(weight, conv.bias.flatten(), x, matrices)
+    out = conv(x.permute(3, 0, 2, 1), data.edge_index, data.edge_type, data.edge_weight)
+    g.assert_same(out, expected.permute(3, 0, 2, 1))
 
 
 def test_conv_over_time_and_space():

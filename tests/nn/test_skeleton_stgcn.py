@@ -273,6 +273,21 @@ def test_export_of_any_number_of_clips():
     assert_same(program.module()(clips, *graph), model(clips, *graph))
 
 
+@pytest.mark.slow
+def test_onnx(tmp_path):
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, (edge_index, edge_type, edge_weight) = s.small().float(), s.tree(7)
+    given = (torch.randn(7, 2, 9, 3), edge_index, edge_type, edge_weight.float())
+    torch.onnx.export(model, given, tmp_path / "model.onnx", dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    names = [node.name for node in session.get_inputs()]
+    assert len(names) == len(given)
+    feed = {name: value.numpy() for name, value in zip(names, given, strict=True)}
+    (logits,) = session.run(None, feed)
+    assert_same(torch.from_numpy(logits), model(*given), 1e-5)
+
+
 @pytest.mark.parametrize("by_person", [False, True])
 def test_compiled_training_with_absent_frames(by_person):
     torch._dynamo.reset()

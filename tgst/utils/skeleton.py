@@ -36,7 +36,8 @@ class Skeleton:
     Args:
         name (str): The name of the layout.
         joints (tuple[str]): The names of the joints, in the order of the data.
-        edges (tuple[tuple[int, int]]): The bones, each in one direction.
+        edges (tuple[tuple[int, int]]): The bones, each in one direction, in the order in which
+            they are drawn.
         parents (tuple[int]): The parent of every joint; -1 for a root.
         center (int, optional): The joint from which the spatial partition counts hops; :obj:`None`
             where none is published. (default: :obj:`None`)

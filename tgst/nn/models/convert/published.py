@@ -152,7 +152,7 @@ def inferred_sizes(published: Published, strides: tuple[int, ...] | None) -> dic
     Args:
         published (Published): What the file holds.
         strides (tuple, optional): Strides of the blocks, which no shape tells. The default is
-            two wherever the width changes after the first block, as released.
+            two wherever the residual is a convolution, as released.
 
     Returns:
         dict: Keyword arguments.
@@ -168,8 +168,9 @@ def inferred_sizes(published: Published, strides: tuple[int, ...] | None) -> dic
         raise ValueError(f"state_dict: expected one temporal kernel size, got {kernels}")
     in_channels, widths = shapes[0][0], tuple(width for _, width, _ in shapes)
     if strides is None:
-        pairs = zip(widths[:1] + widths, widths, strict=False)
-        strides = tuple(1 if before == width else 2 for before, width in pairs)
+        # A residual convolution is there where the width changes or frames are left out.
+        names = [f"st_gcn_networks.{block}.residual.0.weight" for block in range(len(widths))]
+        strides = tuple(2 if name in published.tensors else 1 for name in names)
     elif len(strides) != len(widths):
         raise ValueError(f"strides: expected one for each of {len(widths)} blocks, got {strides}")
     return {

@@ -51,7 +51,7 @@ def from_stgcn(
     Args:
         state_dict (mapping): Name to tensor, for example from :func:`read_checkpoint`.
         strides (sequence, optional): Stride of each block, which no shape tells. By default two
-            wherever the width changes after the first block, as released. (default: :obj:`None`)
+            wherever the residual is a convolution, as released. (default: :obj:`None`)
         graph (Data or Skeleton or str, optional): The graph that the checkpoint must belong to.
             Data with labels (of a partition transform) lends its order of edges and its
             :obj:`e_id`; of a skeleton, its name, or data without labels, the edges alone are
