@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import warnings
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -143,9 +144,9 @@ class RunCLI(LightningCLI):
         r"""The metric that chooses ``best.ckpt``; None if the fit does not validate."""
         return self.monitor
 
+    @abstractmethod
     def writer(self) -> Callback:
         r"""The callback that writes what ``predict`` gives."""
-        raise NotImplementedError
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         r"""Adds checkpoints, loggers and the atomic file access to the configured trainer."""
