@@ -2,14 +2,12 @@ r"""The spatio-temporal block of skeleton ST-GCN."""
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.nn import MessagePassing
 
-from tgst.nn.conv import EdgeImportance, PartitionConv, PerStep
+from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
+from tgst.nn.conv import EdgeImportance, PartitionConv
 from tgst.nn.norm import ChannelBatchNorm
 from tgst.nn.temporal import TemporalConv
 
@@ -85,8 +83,8 @@ class SkeletonBlock(torch.nn.Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.stride, self.causal = stride, causal
         self.dropout = check_dropout(dropout)
-        self.conv = _checked_conv(conv)
-        self.edge_arguments = _edge_arguments(conv)
+        self.conv = checked_conv(conv)
+        self.edge_arguments = edge_arguments(conv)
         self.importance = None
         if num_edges is not None:
             if "edge_weight" not in self.edge_arguments:
@@ -180,20 +178,3 @@ def _residual_form(residual: str | None, fits: bool) -> str | None:
     if residual == "identity" and not fits:
         raise ValueError("residual: 'identity' expects equal channels and stride=1")
     return residual
-
-
-def _checked_conv(conv: torch.nn.Module) -> torch.nn.Module:
-    if isinstance(conv, MessagePassing) and conv.node_dim != 0:
-        # PyG's own layers take the last but one dimension, here time, for the nodes.
-        raise ValueError(
-            f"conv: expected a layer for [num_nodes, *, channels], got {conv}; wrap it in "
-            "tgst.nn.PerStep"
-        )
-    return conv
-
-
-def _edge_arguments(conv: torch.nn.Module) -> tuple[str, ...]:
-    # GCNConv takes edge_weight, RGCNConv edge_type, GATConv neither: each gets what it names.
-    inner = conv.conv if isinstance(conv, PerStep) else conv
-    names = inspect.signature(inner.forward).parameters
-    return tuple(name for name in ("edge_type", "edge_weight") if name in names)

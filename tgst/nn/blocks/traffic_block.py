@@ -2,14 +2,11 @@ r"""The spatio-temporal block of traffic STGCN."""
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric.nn import MessagePassing
 
-from tgst.nn.conv import PerStep
+from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
 from tgst.nn.norm import NodeLayerNorm
 from tgst.nn.temporal import TemporalConv
 
@@ -79,12 +76,6 @@ class TrafficBlock(torch.nn.Module):
         super().__init__()
         if align not in ("before", "beside"):
             raise ValueError(f"align: expected 'before' or 'beside', got {align!r}")
-        if isinstance(conv, MessagePassing) and conv.node_dim != 0:
-            # PyG's own layers take the last but one dimension, here time, for the nodes.
-            raise ValueError(
-                f"conv: expected a layer for [num_nodes, *, channels], got {conv}; wrap it in "
-                "tgst.nn.PerStep"
-            )
         first, spatial, second = channels
         self.spatial_channels = spatial
         self.gates = tuple(gates)
@@ -95,10 +86,10 @@ class TrafficBlock(torch.nn.Module):
         if first > spatial:
             # The bias of the alignment matters only where a convolution follows it.
             self.align = torch.nn.Linear(first, spatial, bias=align == "before")
-        self.conv = conv
+        self.conv = checked_conv(conv)
         self.temporal2 = _temporal(spatial, second, kernel_size, gates[1])
         self.norm = make_norm(norm, second, num_nodes, eps)
-        self.edge_arguments = _edge_arguments(conv)
+        self.edge_arguments = edge_arguments(conv)
 
     def reset_parameters(self):
         r"""Draws new weights."""
@@ -149,10 +140,3 @@ def _temporal(in_channels: int, out_channels: int, kernel_size: int, gate: str |
 
 def _activate(x: Tensor, gate: str | None) -> Tensor:
     return F.relu(x) if gate is None else x
-
-
-def _edge_arguments(conv: torch.nn.Module) -> tuple[str, ...]:
-    # GCNConv takes edge_weight, RGCNConv edge_type, GATConv neither: each gets what it names.
-    inner = conv.conv if isinstance(conv, PerStep) else conv
-    names = inspect.signature(inner.forward).parameters
-    return tuple(name for name in ("edge_type", "edge_weight") if name in names)
