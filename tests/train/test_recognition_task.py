@@ -82,6 +82,19 @@ def test_the_class_of_views_is_that_of_their_mean_probability():
     torch.testing.assert_close(task.predict_step(views, 0), alone.view(4, 2, -1).mean(1))
 
 
+def test_the_loss_of_views_is_finite_where_all_are_sure_of_another_class():
+    task, data = ready()
+    task.eval()
+    batch = first_batch(data)
+    views = batch._replace(y=batch.y[::2], clip=batch.clip[::2])
+    with torch.no_grad():
+        task.model.head.weight.mul_(0)
+        task.model.head.bias.mul_(0)[0] = 500.0  # its probability rounds to one, the others to zero
+    logits = task(views)
+    torch.testing.assert_close(logits[:, 1:], torch.full_like(logits[:, 1:], -500.0))
+    torch.testing.assert_close(logits[:, 0], torch.zeros(len(views.y)))
+
+
 def test_balanced_classes_by_hand():
     data = skeleton_data()
     train = clips()

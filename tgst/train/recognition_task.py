@@ -3,6 +3,7 @@ r"""The recognition task: model, loss, metrics and optimizer."""
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -177,7 +178,9 @@ class RecognitionTask(LightningModule):
         views = batch.x.size(1) // batch.y.size(0)
         if views == 1:
             return logits
-        return logits.view(-1, views, logits.size(-1)).softmax(-1).mean(1).log()
+        each = logits.view(-1, views, logits.size(-1)).log_softmax(-1)
+        # not the logarithm of a mean of probabilities, which may be zero
+        return each.logsumexp(1) - math.log(views)
 
     def _arguments_of(self, batch: ClipBatch) -> tuple[Tensor, dict[str, Tensor]]:
         graph, person = self._graph_of(batch.x)
