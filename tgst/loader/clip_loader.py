@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 
 from tgst.loader.clip_views import ClipViews
 from tgst.loader.epoch_shuffle import EpochShuffle
+from tgst.loader.pad_time import extended
 from tgst.loader.resumable_loader import ResumableLoader
 
 
@@ -114,8 +115,8 @@ def stack_clips(views: Sequence[Sequence[Data]]) -> ClipBatch:
             )
     length = max(value.size(1) for value in x)
     if any(value.size(1) != length for value in x):
-        x = [_padded(value, length, dim=1) for value in x]
-        mask = [_padded(value, length, dim=1) for value in mask]
+        x = [extended(value, length - value.size(1), 0.0, dim=1) for value in x]
+        mask = [extended(value, length - value.size(1), 0.0, dim=1) for value in mask]
     first = [each[0] for each in views]
     y = [int(clip["y"]) if clip.get("y") is not None else -1 for clip in first]
     number = [int(clip["clip"]) for clip in first]
@@ -126,9 +127,3 @@ def _mask(clip: Data) -> Tensor:
     x = clip["x"]
     mask = clip.get("mask")
     return x.new_ones(x.shape[:-1], dtype=torch.bool) if mask is None else mask
-
-
-def _padded(value: Tensor, length: int, dim: int) -> Tensor:
-    shape = list(value.shape)
-    shape[dim] = length - shape[dim]
-    return torch.cat([value, value.new_zeros(shape)], dim)

@@ -81,8 +81,8 @@ class PadTime(BaseTransform):
                     f"data.{key}: expected a floating point dtype for value={self.value}, got "
                     f"{value.dtype}"
                 )
-            padded[key] = _extended(value, length - steps, self.value, -2)
-        padded.mask = _extended(_mask(data), length - steps, False, -1)
+            padded[key] = extended(value, length - steps, self.value, -2)
+        padded.mask = extended(_mask(data), length - steps, False, -1)
         return padded
 
     def __repr__(self) -> str:
@@ -132,7 +132,10 @@ def _mask(data: Data) -> Tensor:
     return mask
 
 
-def _extended(value: Tensor, extra: int, fill: float, dim: int) -> Tensor:
+def extended(value: Tensor, extra: int, fill: float, dim: int) -> Tensor:
+    r"""Returns :obj:`value` with :obj:`extra` more entries of :obj:`fill` at the end of a
+    dimension.
+    """
     shape = list(value.shape)
     shape[dim] = extra
     return torch.cat([value, value.new_full(shape, fill)], dim=dim)
