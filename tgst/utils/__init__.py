@@ -1,12 +1,15 @@
-r"""Graph building and conversion: networkx, space-time graphs, skeletons, the layouts of other
-codes.
+r"""Graph building and conversion: networkx, space-time graphs, grids, skeletons, the layouts of
+other codes.
 """
 
 from tgst.utils.from_networkx import from_networkx
+from tgst.utils.grid_graph import grid_graph
 from tgst.utils.layouts import (
     from_bctn,
     from_btnc,
     from_nctvm,
+    grid_to_nodes,
+    nodes_to_grid,
     to_bctn,
     to_btnc,
     to_nctvm,
@@ -27,9 +30,12 @@ __all__ = [
     "from_btnc",
     "from_nctvm",
     "from_networkx",
+    "grid_graph",
+    "grid_to_nodes",
     "line_graph",
     "motion",
     "motion_mask",
+    "nodes_to_grid",
     "repeat_graph",
     "spacetime_graph",
     "to_bctn",
