@@ -39,6 +39,7 @@ from tgst.transforms.edges import check_edge_ids
 from tgst.transforms.first_order_kernel import FirstOrderKernel
 from tgst.transforms.gaussian_kernel import GaussianKernel
 from tgst.transforms.gravity_distance import gravity_distance
+from tgst.transforms.offset_partition import OffsetPartition
 from tgst.transforms.partition import Partition
 from tgst.transforms.scaled_laplacian import ScaledLaplacian
 from tgst.transforms.spatial_partition import SpatialPartition
@@ -61,6 +62,7 @@ __all__ = [
     "JointDropout",
     "JointNoise",
     "NormalizeImage",
+    "OffsetPartition",
     "Partition",
     "RandomChoose",
     "RandomFlip",

@@ -60,7 +60,7 @@ def grid_graph(
     Returns:
         :class:`~torch_geometric.data.Data` with :obj:`edge_index`, :obj:`e_id`, :obj:`pos`,
         :obj:`cell` (the number :math:`r W + c` of every node's cell), :obj:`node_id`
-        (``"row,column"``) and :obj:`num_nodes`.
+        (``"row,column"``), :obj:`num_nodes`, and the plain numbers :obj:`height` and :obj:`width`.
 
     Shapes:
         - **mask:** :math:`(H, W)`, bool
@@ -91,6 +91,7 @@ def grid_graph(
     edge_index = torch.stack([source, target])[:, source >= 0]
 
     data = Data(edge_index=edge_index, num_nodes=cell.numel(), cell=cell)
+    data.height, data.width = height, width
     data.e_id = torch.arange(edge_index.size(1), device=cell.device)
     data.pos = torch.stack([place[:, 1], height - 1 - place[:, 0]], dim=1).to(
         torch.get_default_dtype()
