@@ -16,7 +16,7 @@ from tests.datasets.real_folder import real_folder
 from tests.train.test_cli import error_of, same_weights
 from tests.train.tiny_skeleton import CONFIG, MODEL
 from tgst.train import cli
-from tgst.train.config_files import config_path, shipped_configs, task_of
+from tgst.train.config_files import TASKS, config_path, shipped_configs, task_of
 from tgst.train.recognition_cli import RecognitionCLI
 
 FOLDER = Path("runs/tiny/version_0")
@@ -167,7 +167,8 @@ def test_the_config_decides_the_task(tmp_path, capsys):
     assert task_of(["fit", "--task", "recognition"]) == "recognition"
     assert task_of(["fit", "--config", str(recognition), "--task=forecast"]) == "forecast"
     message = error_of(cli.main(["fit", "--config", str(odd)]), capsys)
-    assert message == f"task: in {odd} must be one of forecast, recognition, got 'detection'"
+    tasks = ", ".join(TASKS)
+    assert message == f"task: in {odd} must be one of {tasks}, got 'detection'"
 
 
 def test_help_lists_the_settings_of_the_task(capsys):

@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
+
+from tgst.train.checkpoint import model_difference
 
 __all__ = [
     "check_fits_data",
     "check_resumable",
+    "class_name",
     "constructor_arguments",
+    "model_differences",
     "setting_differences",
+    "state_part",
 ]
 
 # change how a model is trained or computed, not what its weights mean
@@ -152,12 +158,56 @@ def _as_list(value: Any) -> Any:
     return [_as_list(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def model_differences(task: Any, checkpoint: Mapping[str, Any]) -> list[str]:
+    r"""Says how the model of a checkpoint differs from that of a task.
+
+    Args:
+        task: A task with ``model`` and ``averaged``.
+        checkpoint: What was saved.
+
+    Returns:
+        Sentences; none if the checkpoint fits.
+    """
+    state, own_class = checkpoint["state_dict"], class_name(task.model)
+    saved_class = checkpoint.get("model_class", own_class)
+    if saved_class != own_class:
+        return [f"its model is {saved_class}, not {own_class}"]
+    if state_part(state, "averaged.") and task.averaged is None:
+        return ["it has averaged weights, but average is None here"]
+    if task.averaged is not None and not state_part(state, "averaged."):
+        return ["it has no averaged weights, but average is set here"]
+    own = task.model.state_dict()
+    return model_difference(own, state_part(state, "model.")) or setting_differences(
+        checkpoint.get("model_arguments", {}), constructor_arguments(task.model)
+    )
+
+
+def class_name(model: torch.nn.Module) -> str:
+    r"""Where the class of a model comes from, as checkpoints hold it.
+
+    Args:
+        model: The model.
+    """
+    return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
+def state_part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    r"""The entries of a ``state_dict`` that belong to one module, without its name.
+
+    Args:
+        state: The ``state_dict``.
+        prefix: The name of the module and a dot.
+    """
+    return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}
+
+
 def check_resumable(
     name: str,
     checkpoint: Mapping[str, Any],
     settings: Mapping[str, Any],
     max_epochs: int | None,
     trained_on: str | None = None,
+    rows_from: str = "data.split",
 ) -> None:
     r"""Refuses to resume a fit with settings that the checkpoint would override, or with training
     rows that it may have been validated on.
@@ -168,6 +218,7 @@ def check_resumable(
         settings: The arguments of the task here.
         max_epochs: Epochs of the trainer here.
         trained_on: First and last moment of the training rows here.
+        rows_from: The settings that decide about them.
 
     Raises:
         ValueError: If the optimizer, its schedule or the training rows differ; names the setting.
@@ -175,8 +226,8 @@ def check_resumable(
     rows = checkpoint.get("trained_on")
     if None not in (rows, trained_on) and rows != trained_on:
         raise ValueError(
-            f"{name} is of a fit to the readings from {rows}, but data.split and the data set give "
-            f"{trained_on} here; keep them or start a new fit"
+            f"{name} is of a fit to the readings from {rows}, but {rows_from} and the data set "
+            f"give {trained_on} here; keep them or start a new fit"
         )
     saved = checkpoint.get("hyper_parameters", {})
     own = {f"model.{n}": _as_setting(settings[n]) for n in _OF_THE_OPTIMIZER}

@@ -3,6 +3,7 @@ r"""The command ``tgst``: what can be said without loading PyTorch and Lightning
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 import sys
@@ -18,6 +19,12 @@ COMMANDS = {
     "test": "score a checkpoint on the test part",
     "predict": "write what a checkpoint predicts to a CSV or Parquet file",
 }
+# imported when it is needed: they load Lightning
+COMMAND_LINES = {
+    "forecast": ("forecast_cli", "ForecastCLI"),
+    "recognition": ("recognition_cli", "RecognitionCLI"),
+    "grid": ("grid_cli", "GridCLI"),
+}
 EPILOG = """\
 examples:
   tgst demo
@@ -28,9 +35,10 @@ examples:
   tgst fit --config skeleton_demo                              (recognition of actions)
   tgst test --config skeleton_demo --ckpt_path last
   tgst predict --config skeleton_utkinect --input DIR --output labels.csv
+  tgst fit --config grid_taxinyc --root DIR                    (flows on the cells of a grid)
 
 `--config` takes a shipped configuration by name or a YAML file; `tgst fit --help` lists the
-settings of forecasting, `tgst fit --task recognition --help` those of recognition. Runs are kept in
+settings of forecasting, `tgst fit --task recognition --help` those of another task. Runs are kept in
 runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment an error comes with its
 traceback.
 """
@@ -71,14 +79,8 @@ def _run(arguments: list[str]) -> int:
 
 def _command_line(arguments: list[str]) -> None:
     """Runs the command line of the task that the arguments and configurations name."""
-    if task_of(with_config_paths(arguments)) == "recognition":
-        from tgst.train.recognition_cli import RecognitionCLI
-
-        RecognitionCLI(arguments)
-    else:
-        from tgst.train.forecast_cli import ForecastCLI
-
-        ForecastCLI(arguments)
+    module, name = COMMAND_LINES[task_of(with_config_paths(arguments))]
+    getattr(importlib.import_module(f"tgst.train.{module}"), name)(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:

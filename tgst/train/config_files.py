@@ -8,7 +8,8 @@ from pathlib import Path
 
 __all__ = ["TASKS", "config_path", "shipped_configs", "task_of", "with_config_paths"]
 
-TASKS = ("forecast", "recognition")  # the first is that of a configuration which says nothing
+# the first is that of a configuration which says nothing
+TASKS = ("forecast", "recognition", "grid")
 
 
 def shipped_configs() -> list[str]:

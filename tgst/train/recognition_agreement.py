@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from tgst.train.agreement import constructor_arguments, setting_differences
-from tgst.train.checkpoint import model_difference
+from tgst.train.agreement import (
+    class_name,
+    constructor_arguments,
+    model_differences,
+    setting_differences,
+    state_part,
+)
 from tgst.train.recognition_optimizer import OPTIMIZER_SETTINGS
 from tgst.utils.skeleton import Skeleton
 
@@ -79,7 +83,7 @@ def saved_of(task: Any) -> dict[str, Any]:
         task: A :class:`tgst.train.RecognitionTask`.
     """
     return {
-        "model_class": _class_name(task.model),
+        "model_class": class_name(task.model),
         "model_arguments": constructor_arguments(task.model),
         "class_names": task.class_names,
         "skeleton": task.skeleton,
@@ -111,7 +115,7 @@ def check_checkpoint_fits(
     if task.class_names:
         _check_classes(checkpoint, task.class_names, name)
         _check_graph(task, checkpoint, name)
-    sentences = _model_differences(task, checkpoint)
+    sentences = model_differences(task, checkpoint)
     if sentences:
         raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
     if resumed:
@@ -135,25 +139,11 @@ def _listed(names: Sequence[str]) -> str:
 
 def _check_graph(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:
     saved, own = checkpoint.get("skeleton", {}).get("name"), task.skeleton["name"]
-    difference = task.graph.difference(_part(checkpoint["state_dict"], "graph."))
+    difference = task.graph.difference(state_part(checkpoint["state_dict"], "graph."))
     if saved != own:
         difference = f"its skeleton is {saved!r}, that of the data {own!r}"
     if difference is not None:
         raise ValueError(f"{name} was trained on another graph: {difference}")
-
-
-def _model_differences(task: Any, checkpoint: Mapping[str, Any]) -> list[str]:
-    state, own_class = checkpoint["state_dict"], _class_name(task.model)
-    saved_class = checkpoint.get("model_class", own_class)
-    if saved_class != own_class:
-        return [f"its model is {saved_class}, not {own_class}"]
-    if _part(state, "averaged.") and task.averaged is None:
-        return ["it has averaged weights, but average is None here"]
-    if task.averaged is not None and not _part(state, "averaged."):
-        return ["it has no averaged weights, but average is set here"]
-    return model_difference(task.model.state_dict(), _part(state, "model.")) or setting_differences(
-        checkpoint.get("model_arguments", {}), constructor_arguments(task.model)
-    )
 
 
 def _check_resumable(
@@ -196,11 +186,3 @@ def _planned_epochs(checkpoint: Mapping[str, Any], warmup: int) -> list[int]:
             if part.get("T_max") is not None:
                 found.append(part["T_max"] + warmup)
     return found
-
-
-def _class_name(model: torch.nn.Module) -> str:
-    return f"{type(model).__module__}.{type(model).__qualname__}"
-
-
-def _part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from tgst.train.recognition_agreement import skeleton_of
 from tgst.train.recognition_task import RecognitionTask
 from tgst.train.recognition_writer import RecognitionWriter
-from tgst.train.run_cli import RunCLI, rank_zero_print, run_versions
+from tgst.train.run_cli import RunCLI, best_or_last, rank_zero_print
 from tgst.train.skeleton_data import SkeletonData
 
 __all__ = ["RecognitionCLI"]
@@ -61,12 +61,7 @@ class RecognitionCLI(RunCLI):
 
     def default_checkpoint(self, runs: Path) -> str:
         r"""The best one of the newest run, or its last one if it had nothing to choose by."""
-        for version in sorted(run_versions(runs), reverse=True):
-            folder = runs / f"version_{version}" / "checkpoints"
-            for name in ("best", "last"):
-                if (folder / f"{name}.ckpt").is_file():
-                    return str(folder / f"{name}.ckpt")
-        return "best"
+        return best_or_last(runs)
 
     def monitored(self) -> tuple[str, Literal["min", "max"]] | None:
         r"""``val/accuracy``, if clips are held out for validation."""

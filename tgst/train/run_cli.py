@@ -21,7 +21,7 @@ from tgst.train.config_files import with_config_paths
 from tgst.train.random_state import RandomState
 from tgst.train.run_checkpoint import RunCheckpoint
 
-__all__ = ["RunCLI", "checkpoint_callbacks", "keep_metrics", "rank_zero_print"]
+__all__ = ["RunCLI", "best_or_last", "checkpoint_callbacks", "keep_metrics", "rank_zero_print"]
 
 rank_zero_print = rank_zero_only(print)
 
@@ -80,7 +80,7 @@ class RunCLI(LightningCLI):
         r"""Adds the options that Lightning does not have."""
         parser.add_argument(
             "--task",
-            type=Literal["forecast", "recognition"],
+            type=Literal["forecast", "recognition", "grid"],
             default=self.task,
             help="what is learnt; decides which settings there are",
         )
@@ -310,6 +310,20 @@ def run_versions(runs: Path) -> list[int]:
     """
     matches = [re.fullmatch(r"version_(\d+)", path.name) for path in runs.glob("version_*")]
     return [int(match[1]) for match in matches if match]
+
+
+def best_or_last(runs: Path) -> str:
+    r"""The best checkpoint of the newest run, or its last one if it had nothing to choose by.
+
+    Args:
+        runs: Folder of ``version_<k>`` folders.
+    """
+    for version in sorted(run_versions(runs), reverse=True):
+        folder = runs / f"version_{version}" / "checkpoints"
+        for name in ("best", "last"):
+            if (folder / f"{name}.ckpt").is_file():
+                return str(folder / f"{name}.ckpt")
+    return "best"
 
 
 def _run_folder(checkpoint: Path) -> Path:

@@ -19,10 +19,12 @@ from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE
 from tgst.train.agreement import (
     check_fits_data,
     check_resumable,
+    class_name,
     constructor_arguments,
+    model_differences,
     setting_differences,
+    state_part,
 )
-from tgst.train.checkpoint import model_difference
 from tgst.train.fill import fill_forward
 from tgst.train.options import LOSSES, OPTIMIZERS, check_options, make_scheduler
 from tgst.train.report import quarter_half_all
@@ -301,7 +303,7 @@ class ForecastTask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         r"""Adds what a task without a data module needs to know."""
-        checkpoint["model_class"] = _class_name(self.model)
+        checkpoint["model_class"] = class_name(self.model)
         checkpoint["model_arguments"] = constructor_arguments(self.model)
         checkpoint["target_index"] = self.target_index
         checkpoint["channels"] = self.channels
@@ -323,11 +325,11 @@ class ForecastTask(LightningModule):
         self.check_checkpoint(checkpoint, name, resumed, epochs)
         state = checkpoint["state_dict"]
         if self.graph is None:  # loaded without a data module
-            self.graph = StaticGraph.from_state(_part(state, "graph."))
+            self.graph = StaticGraph.from_state(state_part(state, "graph."))
             self.scaler = StandardScaler(state["scaler.mean"].numel())
             self.target_index = checkpoint.get("target_index")
             self.channels = checkpoint.get("channels", {})
-        if self.graph.difference(_part(state, "graph.")) is not None:
+        if self.graph.difference(state_part(state, "graph.")) is not None:
             own = self.state_dict()
             for name in [n for n in (*state, *own) if n.startswith(("graph.", "scaler."))]:
                 state.pop(name, None)
@@ -352,11 +354,11 @@ class ForecastTask(LightningModule):
             ValueError: If model, weight averaging, input, channels or graph differ, or, of a fit
                 to resume, the optimizer, its schedule or the training rows; names how.
         """
-        sentences = self._model_differences(checkpoint) or self._input_differences(checkpoint)
+        sentences = model_differences(self, checkpoint) or self._input_differences(checkpoint)
         if sentences:
             raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
         if self.graph is not None and not self.other_graph:
-            difference = self.graph.difference(_part(checkpoint["state_dict"], "graph."))
+            difference = self.graph.difference(state_part(checkpoint["state_dict"], "graph."))
             if difference is not None:
                 raise ValueError(
                     f"{name} was trained on another graph: {difference}; "
@@ -365,21 +367,6 @@ class ForecastTask(LightningModule):
         if resumed:
             check_resumable(name, checkpoint, self.hparams, max_epochs, self.trained_on)
 
-    def _model_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
-        state, own_class = checkpoint["state_dict"], _class_name(self.model)
-        saved_class = checkpoint.get("model_class", own_class)
-        if saved_class != own_class:
-            return [f"its model is {saved_class}, not {own_class}"]
-        if _part(state, "averaged.") and self.averaged is None:
-            return ["it has averaged weights, but average is None here"]
-        if self.averaged is not None and not _part(state, "averaged."):
-            return ["it has no averaged weights, but average is set here"]
-        return model_difference(
-            self.model.state_dict(), _part(state, "model.")
-        ) or setting_differences(
-            checkpoint.get("model_arguments", {}), constructor_arguments(self.model)
-        )
-
     def _input_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
         names = ("fill", "rollout_steps", "future_covariates")
         options = {name: self.hparams[name] for name in names}
@@ -387,13 +374,3 @@ class ForecastTask(LightningModule):
             *setting_differences(checkpoint.get("hyper_parameters", {}), options),
             *setting_differences(checkpoint.get("channels", {}), self.channels),
         ]
-
-
-def _class_name(model: torch.nn.Module) -> str:
-    return f"{type(model).__module__}.{type(model).__qualname__}"
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
-    }
