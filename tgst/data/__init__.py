@@ -1,4 +1,4 @@
-r"""Readings in time: series, scalers and windows; clips of skeletons."""
+r"""Readings in time: series, scalers and windows, frames of grids; clips of skeletons."""
 
 from __future__ import annotations
 
@@ -13,16 +13,25 @@ from tgst.data.cleaning import (
     StepRecord,
 )
 from tgst.data.clip_store import ClipStore
+from tgst.data.external_features import external_features
+from tgst.data.flow_scaler import FlowScaler
 from tgst.data.gap import Gap, gaps
+from tgst.data.lag_windows import LagWindows
 from tgst.data.readers import (
     KineticsLabel,
+    Meteorology,
     NTUName,
+    complete_days,
     ntu_split,
+    parse_slot_stamps,
     read_adjacency,
     read_distances,
+    read_flow_hdf5,
     read_graphml,
+    read_holidays,
     read_kinetics_labels,
     read_kinetics_skeleton,
+    read_meteorology,
     read_missing_names,
     read_msr_action3d,
     read_ntu_skeleton,
@@ -42,9 +51,12 @@ from tgst.data.windows import split_rows, split_windows, window_starts
 __all__ = [
     "Clean",
     "ClipStore",
+    "FlowScaler",
     "Gap",
     "InterpolateGaps",
     "KineticsLabel",
+    "LagWindows",
+    "Meteorology",
     "NTUName",
     "Outliers",
     "PhysicalRange",
@@ -54,15 +66,21 @@ __all__ = [
     "StandardScaler",
     "StepRecord",
     "build_clip_store",
+    "complete_days",
     "covers_week",
     "day_of_week",
+    "external_features",
     "gaps",
     "ntu_split",
+    "parse_slot_stamps",
     "read_adjacency",
     "read_distances",
+    "read_flow_hdf5",
     "read_graphml",
+    "read_holidays",
     "read_kinetics_labels",
     "read_kinetics_skeleton",
+    "read_meteorology",
     "read_missing_names",
     "read_msr_action3d",
     "read_ntu_skeleton",

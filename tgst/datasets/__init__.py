@@ -21,6 +21,7 @@ from tgst.datasets.simulated_traffic import SimulatedTraffic, default_network
 from tgst.datasets.skeleton_arrays import SkeletonArrays
 from tgst.datasets.skeleton_clips import SkeletonClips
 from tgst.datasets.stgcn_feeder import STGCNFeeder
+from tgst.datasets.taxi_nyc import TaxiNYC
 from tgst.datasets.utkinect import UTKinect
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SimulatedTraffic",
     "SkeletonArrays",
     "SkeletonClips",
+    "TaxiNYC",
     "UTKinect",
     "default_network",
 ]
