@@ -1,6 +1,6 @@
 r"""Layers, blocks and models."""
 
-from tgst.nn import models
+from tgst.nn import models, warp
 from tgst.nn.blocks import (
     ExternalComponent,
     ParametricFusion,
@@ -12,6 +12,7 @@ from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv, PerStep
 from tgst.nn.flat_features import FlatFeatures
 from tgst.nn.norm import ChannelBatchNorm, NodeLayerNorm
 from tgst.nn.temporal import TemporalConv
+from tgst.nn.warp import SpatialTransformer
 
 __all__ = [
     "ChannelBatchNorm",
@@ -25,7 +26,9 @@ __all__ = [
     "PerStep",
     "ResidualUnit",
     "SkeletonBlock",
+    "SpatialTransformer",
     "TemporalConv",
     "TrafficBlock",
     "models",
+    "warp",
 ]
