@@ -174,6 +174,12 @@ def test_a_batch_is_refused():
         OffsetPartition()(Batch.from_data_list([grid_graph(2, 2)]))
 
 
+def test_a_graph_out_of_a_batch():
+    graph = grid_graph(2, 3, 8)
+    again = Batch.from_data_list([graph, graph])[1]
+    assert torch.equal(OffsetPartition()(again).edge_type, OffsetPartition()(graph).edge_type)
+
+
 def test_arguments_that_are_refused():
     for name in ("height", "width", "radius"):
         with pytest.raises(ValueError, match=f"{name}: expected a number >= 1, got 0"):

@@ -4,11 +4,13 @@ r"""Datasets: a road graph (:obj:`dataset[0]`) and the readings on its nodes
 
 from __future__ import annotations
 
+from tgst.datasets.advection_diffusion import AdvectionDiffusion
 from tgst.datasets.cell_transmission import CellTransmission
 from tgst.datasets.from_files import FromFiles
 from tgst.datasets.kinetics_skeleton import KineticsSkeleton
 from tgst.datasets.los_loop import LosLoop
 from tgst.datasets.metr_la import MetrLA
+from tgst.datasets.moving_fields import MovingFields
 from tgst.datasets.msr_action3d import MSRAction3D
 from tgst.datasets.ntu_rgbd import NTURGBD
 from tgst.datasets.nyc_zones import NYCZones
@@ -27,12 +29,14 @@ from tgst.datasets.utkinect import UTKinect
 __all__ = [
     "NTURGBD",
     "PYSKL",
+    "AdvectionDiffusion",
     "CellTransmission",
     "FromFiles",
     "KineticsSkeleton",
     "LosLoop",
     "MSRAction3D",
     "MetrLA",
+    "MovingFields",
     "NYCZones",
     "OpenPoseFolders",
     "PemsBay",

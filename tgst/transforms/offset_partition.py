@@ -182,6 +182,8 @@ class OffsetPartition(Partition):
 
     def _size_of(self, data: Data, name: str) -> int:
         given, known = getattr(self, name), data.get(name)
+        if isinstance(known, Tensor) and known.numel() == 1:  # a graph out of a Batch
+            known = known.item()
         if known is None and given is None:
             raise ValueError(
                 f"{name}: expected the number for a graph without data.{name}, got None"
