@@ -14,12 +14,11 @@ class ResidualUnit(torch.nn.Module):
 
     .. math::
         \mathbf{X}' = \mathbf{X} + F(\mathbf{X}), \quad
-        F = \underbrace{\mathrm{Conv} \circ \mathrm{ReLU} \, [\circ \, \mathrm{Norm}] \circ \cdots}_
-        {\text{num\_convs times}}
+        F = (\mathrm{Conv} \circ \mathrm{ReLU} \, [\circ \, \mathrm{Norm}])^n
 
-    Convolutions are padded with zeros and keep the grid; they start as in the authors' Keras code,
-    with Glorot's uniform weights and zero biases. With :obj:`batch_norm` in training mode the
-    samples of a batch are normalised together.
+    with :math:`n` convolutions, which are padded with zeros and keep the grid. They start as in the
+    authors' Keras code, with Glorot's uniform weights and zero biases. With :obj:`batch_norm` in
+    training mode the samples of a batch are normalised together.
 
     Args:
         channels (int): Number of input and output channels.

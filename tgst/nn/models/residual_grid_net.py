@@ -64,8 +64,11 @@ class ResidualGridNet(torch.nn.Module):
         skip: bool = True,
     ):
         super().__init__()
-        if num_blocks < 1:
-            raise ValueError(f"num_blocks: expected at least 1, got {num_blocks}")
+        if min(num_blocks, convs_per_unit) < 1:
+            raise ValueError(
+                "num_blocks, convs_per_unit: expected at least 1, got "
+                f"{(num_blocks, convs_per_unit)}"
+            )
         self.in_channels, self.out_channels, self.skip = in_channels, out_channels, skip
         self.conv_in = same_conv(in_channels, hidden_channels, kernel_size)
         self.units = torch.nn.ModuleList(

@@ -109,7 +109,8 @@ class STResNet(torch.nn.Module):
         super().__init__()
         in_channels = channels if in_channels is None else in_channels
         frames = dict(zip(_BRANCHES, (closeness, period, trend), strict=True))
-        _check_sizes(frames, height, width, channels, in_channels, horizon, external_channels)
+        sizes = (height, width, channels, horizon, num_units)
+        _check_sizes(sizes, frames, in_channels, external_channels)
         _check_names(fusion, output_activation)
         self.height, self.width, self.channels = height, width, channels
         self.in_channels, self.horizon, self.frames = in_channels, horizon, frames
@@ -286,27 +287,20 @@ class STResNet(torch.nn.Module):
 
 
 def _check_sizes(
-    frames: dict[str, int],
-    height: int,
-    width: int,
-    channels: int,
-    in_channels: int,
-    horizon: int,
-    external_channels: int,
+    sizes: tuple[int, ...], frames: dict[str, int], in_channels: int, external_channels: int
 ) -> None:
-    if min(height, width, channels, horizon) < 1:
+    if min(sizes) < 1:
         raise ValueError(
-            "height, width, channels, horizon: expected at least 1, got "
-            f"{(height, width, channels, horizon)}"
+            f"height, width, channels, horizon, num_units: expected at least 1, got {sizes}"
         )
     if min(frames.values()) < 0 or not any(frames.values()):
         raise ValueError(
             "closeness, period, trend: expected numbers of frames, at least one of them above "
             f"zero, got {tuple(frames.values())}"
         )
-    if in_channels < channels:
+    if in_channels < sizes[2]:
         raise ValueError(
-            f"in_channels: expected the {channels} predicted channels and any more, got "
+            f"in_channels: expected the {sizes[2]} predicted channels and any more, got "
             f"{in_channels}"
         )
     if external_channels < 0:
