@@ -1,10 +1,11 @@
-r"""Datasets: a road graph (:obj:`dataset[0]`) and the readings on its nodes
+r"""Datasets: a road graph or a grid (:obj:`dataset[0]`) and the readings on its nodes
 (:obj:`dataset.series`), or clips of skeletons, a graph each (:obj:`dataset[i]`).
 """
 
 from __future__ import annotations
 
 from tgst.datasets.advection_diffusion import AdvectionDiffusion
+from tgst.datasets.bike_nyc import BikeNYC
 from tgst.datasets.cell_transmission import CellTransmission
 from tgst.datasets.from_files import FromFiles
 from tgst.datasets.kinetics_skeleton import KineticsSkeleton
@@ -23,6 +24,7 @@ from tgst.datasets.simulated_traffic import SimulatedTraffic, default_network
 from tgst.datasets.skeleton_arrays import SkeletonArrays
 from tgst.datasets.skeleton_clips import SkeletonClips
 from tgst.datasets.stgcn_feeder import STGCNFeeder
+from tgst.datasets.taxi_bj import TaxiBJ
 from tgst.datasets.taxi_nyc import TaxiNYC
 from tgst.datasets.utkinect import UTKinect
 
@@ -30,6 +32,7 @@ __all__ = [
     "NTURGBD",
     "PYSKL",
     "AdvectionDiffusion",
+    "BikeNYC",
     "CellTransmission",
     "FromFiles",
     "KineticsSkeleton",
@@ -46,6 +49,7 @@ __all__ = [
     "SimulatedTraffic",
     "SkeletonArrays",
     "SkeletonClips",
+    "TaxiBJ",
     "TaxiNYC",
     "UTKinect",
     "default_network",

@@ -33,7 +33,7 @@ class CrowdFlow(InMemoryDataset):
         root (str or Path): Folder of the files.
         flow_files (sequence of str): The files of the flows, in the order of time.
         slots_per_day (int): Slots of a day.
-        first_slot (int): Number of the first slot of a day.
+        first_slot (int or str): Number of the first slot of a day, or :obj:`"auto"`.
         channels (sequence of str): Names of the two flows, in the order of the files.
         source (str): Where the files are published, for the message about a missing one.
         holiday_file (str, optional): The file of the holidays.
