@@ -132,7 +132,9 @@ def test_mixed_clips_and_labels_by_hand(monkeypatch):
     batch = first_batch(data)
     order = torch.tensor([3, 2, 1, 0, 7, 6, 5, 4])
     monkeypatch.setattr("torch.randperm", lambda number: order)
-    monkeypatch.setattr("tgst.train.recognition_task.Beta.sample", lambda self: torch.tensor(0.25))
+    monkeypatch.setattr(
+        "tgst.train.classification_task.Beta.sample", lambda self: torch.tensor(0.25)
+    )
     x = 0.25 * batch.x + 0.75 * batch.x[:, order]
     logits = task(batch._replace(x=x, mask=batch.mask | batch.mask[:, order]))
     expected = 0.25 * F.cross_entropy(logits, batch.y)

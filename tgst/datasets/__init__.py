@@ -7,6 +7,7 @@ from __future__ import annotations
 from tgst.datasets.advection_diffusion import AdvectionDiffusion
 from tgst.datasets.bike_nyc import BikeNYC
 from tgst.datasets.cell_transmission import CellTransmission
+from tgst.datasets.cluttered_mnist import ClutteredMNIST
 from tgst.datasets.from_files import FromFiles
 from tgst.datasets.kinetics_skeleton import KineticsSkeleton
 from tgst.datasets.los_loop import LosLoop
@@ -34,6 +35,7 @@ __all__ = [
     "AdvectionDiffusion",
     "BikeNYC",
     "CellTransmission",
+    "ClutteredMNIST",
     "FromFiles",
     "KineticsSkeleton",
     "LosLoop",

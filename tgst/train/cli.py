@@ -24,6 +24,7 @@ COMMAND_LINES = {
     "forecast": ("forecast_cli", "ForecastCLI"),
     "recognition": ("recognition_cli", "RecognitionCLI"),
     "grid": ("grid_cli", "GridCLI"),
+    "image": ("image_cli", "ImageCLI"),
 }
 EPILOG = """\
 examples:
@@ -36,10 +37,11 @@ examples:
   tgst test --config skeleton_demo --ckpt_path last
   tgst predict --config skeleton_utkinect --input DIR --output labels.csv
   tgst fit --config grid_taxinyc --root DIR                    (flows on the cells of a grid)
+  tgst fit --config cluttered_mnist_stn --root DIR             (images)
 
 `--config` takes a shipped configuration by name or a YAML file; `tgst fit --help` lists the
-settings of forecasting, `tgst fit --task recognition --help` those of another task. Runs are kept in
-runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment an error comes with its
+settings of forecasting, `tgst fit --task recognition --help` those of another task. Runs are kept
+in runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment an error comes with its
 traceback.
 """
 REQUIRED = ("lightning", "torchmetrics", "jsonargparse", "tensorboard")

@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["TASKS", "config_path", "shipped_configs", "task_of", "with_config_paths"]
 
 # the first is that of a configuration which says nothing
-TASKS = ("forecast", "recognition", "grid")
+TASKS = ("forecast", "recognition", "grid", "image")
 
 
 def shipped_configs() -> list[str]:

@@ -3,7 +3,7 @@ r"""Whether classifier, data and checkpoint belong together, told before anythin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,10 +12,9 @@ from tgst.train.agreement import (
     class_name,
     constructor_arguments,
     model_differences,
-    setting_differences,
     state_part,
 )
-from tgst.train.recognition_optimizer import OPTIMIZER_SETTINGS
+from tgst.train.classification_agreement import check_classes, check_fit_resumable
 from tgst.utils.skeleton import Skeleton
 
 __all__ = [
@@ -113,28 +112,13 @@ def check_checkpoint_fits(
             resume, the optimizer, its schedule or the training clips; names how.
     """
     if task.class_names:
-        _check_classes(checkpoint, task.class_names, name)
+        check_classes(checkpoint, task.class_names, name, "a recognition task")
         _check_graph(task, checkpoint, name)
     sentences = model_differences(task, checkpoint)
     if sentences:
         raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
     if resumed:
-        _check_resumable(task, checkpoint, name, max_epochs)
-
-
-def _check_classes(checkpoint: Mapping[str, Any], own: Sequence[str], name: str) -> None:
-    saved = checkpoint.get("class_names")
-    if saved is None:
-        raise ValueError(f"{name} names no classes: it is not of a recognition task")
-    if list(saved) != list(own):
-        raise ValueError(
-            f"{name} was trained on other classes: {_listed(saved)} there, {_listed(own)} here"
-        )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(names)} ({shown})"
+        check_fit_resumable(task, checkpoint, name, max_epochs)
 
 
 def _check_graph(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:
@@ -144,45 +128,3 @@ def _check_graph(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:
         difference = f"its skeleton is {saved!r}, that of the data {own!r}"
     if difference is not None:
         raise ValueError(f"{name} was trained on another graph: {difference}")
-
-
-def _check_resumable(
-    task: Any, checkpoint: Mapping[str, Any], name: str, max_epochs: int | None
-) -> None:
-    theirs, ours = checkpoint.get("trained_on"), task.trained_on
-    if None not in (theirs, ours) and theirs != ours:
-        raise ValueError(
-            f"{name} is of a fit to {theirs}, but the data set and the part held out for "
-            f"validation give {ours} here; keep them or start a new fit"
-        )
-    saved = checkpoint.get("hyper_parameters", {})
-    differences = setting_differences(_settings(saved), _settings(task.hparams))
-    if differences:
-        raise ValueError(
-            f"{name} cannot be resumed with another optimizer: {'; '.join(differences)}; keep the "
-            "setting or start a new fit"
-        )
-    given = "T_max" in (task.hparams["scheduler_args"] or {})
-    for planned in _planned_epochs(checkpoint, task.hparams["warmup_epochs"]):
-        if not given and planned != max_epochs:
-            raise ValueError(
-                f"{name} is of a fit planned for {planned} epochs, which set its cosine schedule: "
-                f"trainer.max_epochs must be {planned} to resume it, got {max_epochs}; for another "
-                "number start a new fit"
-            )
-
-
-def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
-    given = {f"model.{name}": options[name] for name in OPTIMIZER_SETTINGS if name in options}
-    # no arguments, said in two ways
-    return {name: None if value == {} else value for name, value in given.items()}
-
-
-def _planned_epochs(checkpoint: Mapping[str, Any], warmup: int) -> list[int]:
-    """The number of epochs that a cosine schedule was made for, alone or after a warm-up."""
-    found = []
-    for schedule in checkpoint.get("lr_schedulers", ()):
-        for part in (schedule, *schedule.get("_schedulers", ())):
-            if part.get("T_max") is not None:
-                found.append(part["T_max"] + warmup)
-    return found

@@ -1,4 +1,4 @@
-r"""Optimizers and schedules of recognition tasks."""
+r"""Optimizers and schedules of classification tasks."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ OPTIMIZER_SETTINGS = (
     "nesterov",
     "weight_decay",
     "weight_decay_on",
+    "localization_scale",
     "scheduler",
     "scheduler_args",
     "warmup_epochs",
@@ -72,7 +73,9 @@ def optimizer_and_schedule(
     kwargs = {"lr": options["learning_rate"]}
     if options["optimizer"] == "sgd":
         kwargs |= {"momentum": options["momentum"], "nesterov": options["nesterov"]}
-    groups = parameter_groups(model, options["weight_decay"], options["weight_decay_on"])
+    rate, scale = options["learning_rate"], options.get("localization_scale", 1.0)
+    decay, on = options["weight_decay"], options["weight_decay_on"]
+    groups = parameter_groups(model, decay, on, rates_of(model, rate, scale))
     optimizer = OPTIMIZERS[options["optimizer"]](groups, **kwargs)
     warmup = options["warmup_epochs"]
     if options["scheduler"] is None and not warmup:
@@ -80,26 +83,56 @@ def optimizer_and_schedule(
     return [optimizer], [_schedule(optimizer, options, epochs, warmup)]
 
 
-def parameter_groups(model: torch.nn.Module, decay: float, on: str = "all") -> list[dict[str, Any]]:
-    r"""The parameters with the decay that each takes.
+def parameter_groups(
+    model: torch.nn.Module,
+    decay: float,
+    on: str = "all",
+    rates: Mapping[torch.nn.Parameter, float] | None = None,
+) -> list[dict[str, Any]]:
+    r"""The parameters with the decay and the step size that each takes.
 
     Args:
         model: The model.
         decay: Weight decay.
         on: ``"all"`` or ``"weights"``: those with two or more dimensions that are no biases.
+        rates: Step sizes of parameters that do not have the optimizer's.
     """
-    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
-    if on == "all":
-        return [{"params": [value for _, value in trained], "weight_decay": decay}]
-    groups: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
-    for name, value in trained:
-        decays = value.dim() > 1 and name.rpartition(".")[2] != "bias"
-        groups[decays].append(value)
+    groups: dict[tuple[bool, float | None], list[torch.nn.Parameter]] = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            weighs = value.dim() > 1 and name.rpartition(".")[2] != "bias"
+            key = on == "all" or weighs, (rates or {}).get(value)
+            groups.setdefault(key, []).append(value)
+    # decayed ones first, those with a rate of their own last: whatever the order of the layers
+    order = sorted(groups, key=lambda key: (key[1] is not None, key[1] or 0.0, not key[0]))
     return [
-        {"params": values, "weight_decay": decay if decays else 0.0}
-        for decays, values in groups.items()
-        if values
+        {"params": groups[key], "weight_decay": decay if key[0] else 0.0}
+        | ({} if key[1] is None else {"lr": key[1]})
+        for key in order
     ]
+
+
+def rates_of(
+    model: torch.nn.Module, learning_rate: float, localization_scale: float
+) -> dict[torch.nn.Parameter, float]:
+    r"""The step sizes of the localisation networks of a model's spatial transformers.
+
+    Args:
+        model: The model.
+        learning_rate: Step size of the others.
+        localization_scale: What it is multiplied by; with 1 no parameter has a rate of its own.
+    """
+    if localization_scale == 1:
+        return {}
+    from tgst.nn.warp import param_groups
+
+    groups = param_groups(model, learning_rate, localization_scale)
+    return {
+        value: group["lr"]
+        for group in groups
+        for value in group["params"]
+        if group["lr"] != learning_rate
+    }
 
 
 def _schedule(

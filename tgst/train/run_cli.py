@@ -80,7 +80,7 @@ class RunCLI(LightningCLI):
         r"""Adds the options that Lightning does not have."""
         parser.add_argument(
             "--task",
-            type=Literal["forecast", "recognition", "grid"],
+            type=Literal["forecast", "recognition", "grid", "image"],
             default=self.task,
             help="what is learnt; decides which settings there are",
         )

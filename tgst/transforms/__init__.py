@@ -1,11 +1,13 @@
 r"""Graph transforms: edge weights from lengths, spectral kernels and partition labels; clip
-transforms: augmentation, preprocessing and streams of skeletons.
+transforms: augmentation, preprocessing and streams of skeletons; and, in
+:mod:`tgst.transforms.images`, augmentation of batches of images.
 
-All are :class:`torch_geometric.transforms.BaseTransform`\ s: they take a
+All but the last are :class:`torch_geometric.transforms.BaseTransform`\ s: they take a
 :class:`~torch_geometric.data.Data`, leave it as it is and return a new one. All keep every edge
 attribute aligned with the edges.
 """
 
+from tgst.transforms import images
 from tgst.transforms.clips import (
     AutoPadding,
     BodyFrame,
@@ -82,4 +84,5 @@ __all__ = [
     "bone_lengths",
     "check_edge_ids",
     "gravity_distance",
+    "images",
 ]

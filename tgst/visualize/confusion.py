@@ -21,8 +21,9 @@ def plot_confusion(
     *,
     normalize: bool = True,
     colormap: str = "Blues",
+    items: str = "clips",
 ) -> Figure:
-    r"""Draws a confusion matrix: how often clips of each class (row) were taken for each class
+    r"""Draws a confusion matrix: how often examples of each class (row) were taken for each class
     (column).
 
     With up to 30 classes every cell that is not zero shows its count. No global state of matplotlib
@@ -35,6 +36,7 @@ def plot_confusion(
         normalize (bool, optional): Colour by the share of the class of the row, so that classes of
             different size compare; else by the count. (default: :obj:`True`)
         colormap (str, optional): Name of a matplotlib colormap. (default: :obj:`"Blues"`)
+        items (str, optional): What was classified, for the title. (default: :obj:`"clips"`)
 
     Shapes:
         - **matrix**: :math:`(K, K)`, rows the true classes
@@ -56,13 +58,13 @@ def plot_confusion(
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shade, cmap=colormap, vmin=0, vmax=1 if normalize else None)
-    label = "share of the class" if normalize else "clips"
+    label = "share of the class" if normalize else items
     figure.colorbar(image, ax=axes, label=label, shrink=0.8).outline.set_visible(False)
     if classes <= NUMBERS_UP_TO:
         _write_counts(axes, counts, shade)
     _name_classes(axes, names)
     right = np.trace(counts) / max(counts.sum(), 1)
-    axes.set_title(f"{right:.1%} of {counts.sum():g} clips right")
+    axes.set_title(f"{right:.1%} of {counts.sum():g} {items} right")
     return figure
 
 

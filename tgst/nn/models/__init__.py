@@ -1,6 +1,7 @@
 r"""Complete models."""
 
 from tgst.nn.models import convert
+from tgst.nn.models.image_classifier import ImageClassifier
 from tgst.nn.models.late_fusion import LateFusion
 from tgst.nn.models.residual_grid_net import ResidualGridNet
 from tgst.nn.models.skeleton_ensemble import SkeletonEnsemble
@@ -10,6 +11,7 @@ from tgst.nn.models.st_resnet import STResNet
 from tgst.nn.models.traffic_stgcn import TrafficSTGCN
 
 __all__ = [
+    "ImageClassifier",
     "LateFusion",
     "ResidualGridNet",
     "STResNet",
