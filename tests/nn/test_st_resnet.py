@@ -191,6 +191,20 @@ def test_covariate_planes():
         assert (model(**later) - model(**inputs)).abs().max() > 1e-4
 
 
+def test_learnt_planes_are_channels_of_every_branch():
+    model = net(position_channels=2)
+    inputs = given(model)
+    planes = model.position.detach().expand(2, -1, -1, -1)
+    outs = [
+        branch(torch.cat([inputs[name], planes], dim=1)) for name, branch in model.branches.items()
+    ]
+    fused = sum(w * x for w, x in zip(model.fusion.weight, outs, strict=True))
+    torch.testing.assert_close(model(**inputs), torch.tanh(fused))
+    before = model.position.detach().clone()
+    model.reset_parameters()
+    assert not torch.equal(model.position, before)
+
+
 # -- roll-out -------------------------------------------------------------------------------
 
 
@@ -352,6 +366,7 @@ def test_external_and_batch_size():
         ({"num_units": 0}, r"channels, horizon, num_units: .*got \(4, 5, 2, 1, 0\)"),
         ({"convs_per_unit": 0}, r"convs_per_unit: expected at least 1, got \(12, 0\)"),
         ({"external_channels": -1}, "external_channels: expected 0 or more, got -1"),
+        ({"position_channels": -1}, "position_channels: expected 0 or more, got -1"),
         ({"kernel_size": 2}, "kernel_size: expected an odd number .*got 2"),
     ],
 )

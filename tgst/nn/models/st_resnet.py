@@ -12,6 +12,7 @@ from tgst.nn.blocks.parametric_fusion import ParametricFusion
 from tgst.nn.models.residual_grid_net import ResidualGridNet
 
 _BRANCHES = ("closeness", "period", "trend")
+POSITION_DEVIATION = 0.1  # of learnt planes at the start, where frames have a deviation of one
 
 
 class STResNet(torch.nn.Module):
@@ -69,6 +70,9 @@ class STResNet(torch.nn.Module):
         convs_per_unit (int, optional): Convolutions of a unit. (default: :obj:`2`)
         kernel_size (int, optional): Side of all convolutions, odd. (default: :obj:`3`)
         dropout (float, optional): Dropout probability in the units. (default: :obj:`0.0`)
+        position_channels (int, optional): Number of learnt planes, the same for every sample, that
+            each branch reads beside its frames: convolutions alone treat all cells alike, which a
+            city does not. Not in the paper. (default: :obj:`0`)
 
     Shapes:
         - **closeness**: :math:`(B, l_c C_{in}, H, W)`
@@ -105,12 +109,13 @@ class STResNet(torch.nn.Module):
         convs_per_unit: int = 2,
         kernel_size: int = 3,
         dropout: float = 0.0,
+        position_channels: int = 0,
     ):
         super().__init__()
         in_channels = channels if in_channels is None else in_channels
         frames = dict(zip(_BRANCHES, (closeness, period, trend), strict=True))
         sizes = (height, width, channels, horizon, num_units)
-        _check_sizes(sizes, frames, in_channels, external_channels)
+        _check_sizes(sizes, frames, in_channels, (external_channels, position_channels))
         _check_names(fusion, output_activation)
         self.height, self.width, self.channels = height, width, channels
         self.in_channels, self.horizon, self.frames = in_channels, horizon, frames
@@ -118,7 +123,7 @@ class STResNet(torch.nn.Module):
         self.branches = torch.nn.ModuleDict(
             {
                 name: ResidualGridNet(
-                    count * in_channels,
+                    count * in_channels + position_channels,
                     horizon * channels,
                     num_units,
                     hidden_channels,
@@ -133,6 +138,9 @@ class STResNet(torch.nn.Module):
                 if count
             }
         )
+        self.position = None
+        if position_channels:
+            self.position = torch.nn.Parameter(torch.empty(position_channels, height, width))
         self.fusion = None
         if fusion == "parametric" and len(self.branches) > 1:
             self.fusion = ParametricFusion(len(self.branches), horizon * channels, height, width)
@@ -141,12 +149,18 @@ class STResNet(torch.nn.Module):
             self.external = ExternalComponent(
                 external_channels, external_hidden, channels, height, width, external_activation
             )
+        self._reset_position()
 
     def reset_parameters(self) -> None:
         r"""Draws new weights."""
         for module in (*self.branches.values(), self.fusion, self.external):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
+        self._reset_position()
+
+    def _reset_position(self) -> None:
+        if self.position is not None:
+            torch.nn.init.normal_(self.position, std=POSITION_DEVIATION)
 
     def forward(
         self,
@@ -160,7 +174,7 @@ class STResNet(torch.nn.Module):
         """
         given = dict(zip(_BRANCHES, (closeness, period, trend), strict=True))
         self._check(given, external)
-        outs = [branch(given[name]) for name, branch in self.branches.items()]
+        outs = [branch(self._placed(given[name])) for name, branch in self.branches.items()]
         if self.fusion is not None:
             out = self.fusion(outs)
         else:
@@ -172,6 +186,13 @@ class STResNet(torch.nn.Module):
             vectors = external.reshape(-1, self.external_channels)
             out = out + self.external(vectors).reshape(out.shape)
         return torch.tanh(out) if self.output_activation == "tanh" else out
+
+    def _placed(self, x: Tensor | None) -> Tensor | None:
+        # Beside the frames of a branch the planes that say where a cell is.
+        if self.position is None or x is None:
+            return x
+        planes = self.position.to(x.dtype).expand(x.size(0), -1, -1, -1)
+        return torch.cat([x, planes], dim=1)
 
     def rollout(
         self,
@@ -287,7 +308,7 @@ class STResNet(torch.nn.Module):
 
 
 def _check_sizes(
-    sizes: tuple[int, ...], frames: dict[str, int], in_channels: int, external_channels: int
+    sizes: tuple[int, ...], frames: dict[str, int], in_channels: int, more: tuple[int, int]
 ) -> None:
     if min(sizes) < 1:
         raise ValueError(
@@ -303,8 +324,9 @@ def _check_sizes(
             f"in_channels: expected the {sizes[2]} predicted channels and any more, got "
             f"{in_channels}"
         )
-    if external_channels < 0:
-        raise ValueError(f"external_channels: expected 0 or more, got {external_channels}")
+    for name, number in zip(("external_channels", "position_channels"), more, strict=True):
+        if number < 0:
+            raise ValueError(f"{name}: expected 0 or more, got {number}")
 
 
 def _check_names(fusion: str, output_activation: str | None) -> None:
