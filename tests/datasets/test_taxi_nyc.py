@@ -194,6 +194,28 @@ def test_baselines_of_real_files():
     assert error(frames[weeks.trend_rows[:, 0]].mean(axis=1)) == pytest.approx(72.24, abs=0.01)
 
 
+def test_last_value_of_2010_on_real_files():
+    """Known errors of the last 20 % of January to August."""
+    frames = TaxiNYC(real_folder("taxinyc_grid"), (2010,), range(1, 9)).frames.double()
+    first = int(0.8 * len(frames))
+    error = frames[first:] - frames[first - 1 : -1]
+    assert error.abs().mean().item() == pytest.approx(23.4, abs=0.05)
+    assert error.square().mean().sqrt().item() == pytest.approx(133.3, abs=0.06)
+
+
+def test_clock_changes_of_real_files():
+    """The hour that the clock skips has next to no trip, the one that it repeats those of both."""
+    dataset = real(None)
+    trips = dataset.frames.sum(dim=(1, 2, 3))
+    row = {str(stamp): place for place, stamp in enumerate(dataset.series.timestamps)}
+    for day, share in (("2010-03-14", 0.2), ("2011-03-13", 0.0), ("2012-03-11", 0.0)):
+        skipped = row[f"{day}T02:00:00"]
+        assert trips[skipped] <= share * trips[skipped - 1]
+    for day in ("2010-11-07", "2011-11-06", "2012-11-04"):
+        repeated = row[f"{day}T01:00:00"]
+        assert trips[repeated] > 1.4 * trips[repeated - 1]
+
+
 def test_training_windows_and_scaler_see_no_test_slot():
     dataset = real()
     border = np.datetime64("2012-08-04")

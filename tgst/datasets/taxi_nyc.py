@@ -38,6 +38,10 @@ class TaxiNYC(CrowdFlow):
     * That day tells the channels apart, which the files only call "InOut": the first is zero there,
       so it counts the trips that **begin** in a cell (what leaves it), the second those that
       **end** there. Hence the names.
+    * Stamps are the clock of New York without a time zone, and every day has 24 hours. The hour
+      that a spring day skips (2 on 14 March 2010, 13 March 2011 and 11 March 2012) is there with
+      few trips or none; the hour that an autumn day repeats (1 on 7 November 2010, 6 November 2011
+      and 4 November 2012) holds the trips of both.
 
     Args:
         root (str or Path): Folder with ``NYC10_Taxi_M16x8_T60_InOut.h5`` and so on (arrays
