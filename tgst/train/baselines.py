@@ -99,10 +99,18 @@ class HistoricalMean:
     Args:
         by_weekday (bool, optional): Every day of the week has a mean of its own.
             (default: :obj:`False`)
+        weeks (int, optional): Only the last so many weeks of the training rows count.
+            (default: :obj:`None`, all of them)
+
+    Raises:
+        ValueError: If :obj:`weeks` is less than one.
     """
 
-    def __init__(self, by_weekday: bool = False) -> None:
+    def __init__(self, by_weekday: bool = False, weeks: int | None = None) -> None:
+        if weeks is not None and weeks < 1:
+            raise ValueError(f"weeks: expected at least 1, got {weeks}")
         self.by_weekday = by_weekday
+        self.weeks = weeks
 
     def fit(
         self, series: Series, stop_row: int, target_channels: Sequence[int] | None = None
@@ -124,14 +132,23 @@ class HistoricalMean:
         self.slot = _time_slots(series, 7 if self.by_weekday else 1)
         num_slots = int(self.slot.max()) + 1
         tables = []
+        start_row = self._start_row(series, stop_row)
+        slot = self.slot[start_row:stop_row]
         for nodes, values, observed in _blocks(series, stop_row):
+            values, observed = values[:, start_row:], observed[:, start_row:]
             total = values.new_zeros(len(values), num_slots, len(channels))
             count = values.new_zeros(len(values), num_slots, 1)
-            total.index_add_(1, self.slot[:stop_row], values[..., channels] * observed)
-            count.index_add_(1, self.slot[:stop_row], observed)
+            total.index_add_(1, slot, values[..., channels] * observed)
+            count.index_add_(1, slot, observed)
             tables.append(torch.where(count > 0, total / count, node_mean[nodes, None]))
         self.table = torch.cat(tables).to(series.values.dtype)
         return self
+
+    def _start_row(self, series: Series, stop_row: int) -> int:
+        if self.weeks is None:
+            return 0
+        stop = series.timestamps[stop_row - 1] + series.step
+        return int(series.timestamps.searchsorted(stop - self.weeks * np.timedelta64(7, "D")))
 
     def predict(self, batch: WindowBatch) -> Tensor:
         r"""Forecasts a batch.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch_geometric.data import Data
@@ -21,6 +22,7 @@ from tgst.datasets import (
     PemsBay,
     PemsD7M,
     SimulatedTraffic,
+    TaxiNYC,
 )
 from tgst.loader import WindowLoader
 from tgst.train.known_values import read_known_values
@@ -36,6 +38,7 @@ DATASETS: dict[str, Any] = {
     "pemsbay": PemsBay,
     "pemsd7m": PemsD7M,
     "simulated": SimulatedTraffic,
+    "taxinyc": TaxiNYC,
 }
 UNITS: dict[str, dict[str, str]] = {
     "losloop": {"speed": "mph"},
@@ -44,6 +47,7 @@ UNITS: dict[str, dict[str, str]] = {
     "pemsbay": {"speed": "mph"},
     "pemsd7m": {"speed": "mph"},
     "simulated": {"speed": "km/h", "flow": "veh/h"},
+    "taxinyc": {"new_flow": "trips/h", "end_flow": "trips/h"},
 }
 POSITION_UNITS = {"simulated": "m"}
 
@@ -56,7 +60,7 @@ class ForecastData(LightningDataModule):
 
     Args:
         dataset: ``"losloop"``, ``"metrla"``, ``"nyczones"``, ``"pemsbay"``, ``"pemsd7m"``,
-            ``"simulated"``, or ``"files"`` for files of one's own
+            ``"simulated"``, ``"taxinyc"``, or ``"files"`` for files of one's own
             (:class:`tgst.datasets.FromFiles`).
         root: Folder of the data set, for those that are read from disk.
         dataset_args: Further arguments of the data set, for example ``{"days": 7}``.
@@ -64,6 +68,8 @@ class ForecastData(LightningDataModule):
         history: Input steps.
         horizon: Steps to predict.
         split: Share of rows for training, validation and test.
+        test_days: Instead of the shares: the rows of the last so many days are for the test,
+        val_days: and those of so many days before them for validation.
         batch_size: Windows per batch.
         stride: Take every ``stride``-th training window; validation and test take all.
         time_of_day: Add sine and cosine of the time of day to the inputs.
@@ -101,6 +107,8 @@ class ForecastData(LightningDataModule):
         history: int = 12,
         horizon: int = 12,
         split: tuple[float, float, float] = (0.7, 0.1, 0.2),
+        test_days: float | None = None,
+        val_days: float | None = None,
         batch_size: int = 32,
         stride: int = 1,
         time_of_day: bool = False,
@@ -121,11 +129,17 @@ class ForecastData(LightningDataModule):
         if predict_part not in ("train", "val", "test"):
             raise ValueError(f"predict_part must be train, val or test, got {predict_part!r}")
         self.dataset = dataset
-        self.dataset_args = _checked_arguments(dataset, root, dataset_args or {})
+        self.dataset_args = checked_arguments(DATASETS, dataset, root, dataset_args or {})
         self.transform = Compose(list(transform or []))
         self.history = history
         self.horizon = horizon
+        if (test_days is None) != (val_days is None):
+            raise ValueError(
+                "test_days and val_days replace the split together, got test_days "
+                f"{test_days} and val_days {val_days}"
+            )
         self.split = split
+        self.test_days, self.val_days = test_days, val_days
         self.batch_size = batch_size
         self.stride = stride
         self.time_of_day = time_of_day
@@ -205,6 +219,8 @@ class ForecastData(LightningDataModule):
         graph = dataset[0]
         self._unit = getattr(dataset, "unit", "")
         series = dataset.series.aligned_to(graph.node_id)
+        if self.test_days is not None and self.val_days is not None:
+            self.split = _shares(series, self.test_days, self.val_days)
         train = split_rows(series.num_steps, self.split)["train"]
         self.scaler = StandardScaler().fit(series, train.start, train.stop)
         graph = self.transform(graph)
@@ -256,11 +272,37 @@ class ForecastData(LightningDataModule):
         return self.loader(self.predict_part, shuffle=False, stride=self.predict_stride)
 
 
-def _checked_arguments(
-    dataset: str, root: str | None, arguments: Mapping[str, Any]
+def _shares(series: Series, test_days: float, val_days: float) -> tuple[float, float, float]:
+    """The shares of rows that give just the last days to test and validation."""
+    spans = (round(days * 86_400) for days in (test_days, test_days + val_days))
+    end = series.timestamps[-1] + series.step
+    test, val = (
+        int(series.timestamps.searchsorted(end - np.timedelta64(span, "s"))) for span in spans
+    )
+    if not 0 < val <= test < series.num_steps:
+        raise ValueError(
+            f"test_days, val_days: expected fewer days than the readings from "
+            f"{series.timestamps[0]} to {series.timestamps[-1]}, got {test_days} and {val_days}"
+        )
+    rows = series.num_steps
+    return val / rows, (test - val) / rows, 1 - test / rows
+
+
+def checked_arguments(
+    datasets: Mapping[str, Any], dataset: str, root: str | None, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of a data set, before it takes time to read or simulate it."""
-    parameters = inspect.signature(DATASETS[dataset]).parameters
+    r"""The arguments of a data set, checked before it takes time to read or simulate it.
+
+    Args:
+        datasets: Data sets by name.
+        dataset: The name of one.
+        root: Folder of its files, if one was given.
+        arguments: Its other arguments.
+
+    Raises:
+        ValueError: If it does not take one of them, or needs a folder.
+    """
+    parameters = inspect.signature(datasets[dataset]).parameters
     arguments = dict(arguments) | ({} if root is None else {"root": root})
     unknown = [name for name in arguments if name not in parameters]
     if unknown:

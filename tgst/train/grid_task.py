@@ -1,0 +1,368 @@
+r"""The grid task: model, loss, metrics and optimizer."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from tgst.train.agreement import class_name, constructor_arguments
+from tgst.train.grid_agreement import (
+    check_fits_grid,
+    check_grid_checkpoint,
+    check_grid_options,
+    load_weights,
+)
+from tgst.train.grid_collapse import CollapseWatch, collapse_of, remedies
+from tgst.train.grid_metrics import GridMetrics
+from tgst.train.grid_scaling import GridScaling
+from tgst.train.grid_windows import GridBatch
+from tgst.train.moving_average import averaged_model
+from tgst.train.options import LOSSES, OPTIMIZERS, make_scheduler
+from tgst.train.report import quarter_half_all
+
+__all__ = ["GridTask"]
+
+Plane = Literal["position", "time_of_day"]
+
+
+class GridTask(LightningModule):
+    r"""Trains and tests a model that forecasts the flows in the cells of a grid.
+
+    Frames are scaled; the network says the scaled forecast, or its scaled change against a
+    reference frame (:class:`tgst.train.grid_scaling.GridScaling`), as the
+    :class:`tgst.train.GridData` has it.
+
+    All metrics are in the unit of the flows, over all cells and channels. Checkpoints are selected
+    by ``val/rmse``. Grid, windows and scalers are part of the checkpoint: one of another model or
+    of another grid is refused.
+
+    Training that has collapsed to forecasts that are as good as constant is stopped with a message
+    (:class:`tgst.train.grid_collapse.CollapseWatch`), as the published min-max scaling and tanh
+    collapse on heavy-tailed flows.
+
+    Args:
+        model: Called as ``model(closeness, period, trend, external)``, as
+            :class:`tgst.nn.models.STResNet` is: frames :math:`(B, l C, H, W)` each, the most recent
+            first, and external features :math:`(B, \text{horizon} \cdot E)`; None where there are
+            none. A model whose ``forward`` has no ``closeness``, such as
+            :class:`tgst.nn.models.ResidualGridNet`, is called with all frames one after another,
+            and after them each external feature as a constant plane. Gives
+            :math:`(B, \text{horizon} \cdot C, H, W)`. Its attributes ``height``, ``width``,
+            ``channels``, ``in_channels``, ``out_channels``, ``horizon``, ``frames`` and
+            ``external_channels``, as far as it has them, must agree with the data.
+        loss: ``"mse"``, ``"mae"`` or ``"huber"`` (with ``huber_threshold``).
+        loss_unit: Compute it of what the network says (``"scaled"``, as published: every cell
+            counts as its scaling has it) or of flows in their unit (``"counts"``), divided by the
+            standard deviation of the training flows.
+        huber_threshold: Where the Huber loss turns from quadratic to linear.
+        learning_rate: Step size.
+        weight_decay: L2 penalty (``adam``) or decoupled decay (``adamw``).
+        optimizer: ``"adam"`` or ``"adamw"``.
+        scheduler: ``"step"``, ``"multistep"``, ``"exponential"``, ``"cosine"`` or None; one step
+            per epoch.
+        scheduler_args: Arguments of the scheduler of :mod:`torch.optim.lr_scheduler`; ``T_max``
+            of ``"cosine"`` is by default the number of epochs.
+        average: Decay, such as 0.99, of an exponential moving average of the weights, which
+            validation, test and prediction then use; None for none.
+        planes: Planes that join the channels of every frame: ``"position"`` (row and column from
+            -1 to 1) and ``"time_of_day"`` (sine and cosine, of the first target).
+        non_negative: Set negative forecasts to zero outside of training.
+        rmse_factor: Report the RMSE times this as well; see
+            :class:`tgst.train.grid_metrics.GridMetrics`.
+        on_collapse: After a collapse raise an ``"error"``, ``"warn"`` or ``"ignore"`` it.
+        start_from: A checkpoint whose weights and scalers a new fit starts from, such as that of
+            the first stage for one with ``data.train_on_all``.
+        report_steps: The horizon steps, from 1, that the test logs and the score table show; a
+            quarter, half and all of the horizon if None.
+
+    Shapes:
+        - **batch**: a :class:`tgst.train.grid_windows.GridBatch`
+        - **output**: :math:`(B, \text{horizon}, C, H, W)`
+
+    Raises:
+        ValueError: If a name is unknown or a number out of range; names the argument.
+    """
+
+    loss_scale: Tensor
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        loss: Literal["mse", "mae", "huber"] = "mse",
+        loss_unit: Literal["scaled", "counts"] = "scaled",
+        huber_threshold: float = 1.0,
+        learning_rate: float = 2e-4,
+        weight_decay: float = 0.0,
+        optimizer: Literal["adam", "adamw"] = "adam",
+        scheduler: Literal["step", "multistep", "exponential", "cosine"] | None = None,
+        scheduler_args: dict[str, Any] | None = None,
+        average: float | None = None,
+        planes: list[Plane] | None = None,
+        non_negative: bool = True,
+        rmse_factor: float | None = None,
+        on_collapse: Literal["error", "warn", "ignore"] = "error",
+        start_from: str | None = None,
+        report_steps: list[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["model"])
+        check_grid_options(self.hparams)
+        self.model = model
+        self.planes = list(planes or [])
+        self.report_steps = report_steps
+        self.averaged = None if average is None else averaged_model(model, average)
+        self.by_branch = "closeness" in inspect.signature(model.forward).parameters
+        self.grid: dict[str, Any] = {}
+        self.scaling: GridScaling | None = None
+        self.register_buffer("loss_scale", torch.ones(()))
+        self.trained_on: str | None = None
+        self.metrics = torch.nn.ModuleDict()
+        self.watch: CollapseWatch | None = None
+        self.scores: dict[str, Tensor] = {}
+        self.tested_windows: int | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        r"""Takes grid and scalers from the data module, and the weights of ``start_from``.
+
+        Args:
+            stage: Lightning's stage.
+
+        Raises:
+            ValueError: If there is no data module, or as :meth:`use_data`.
+        """
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise ValueError("datamodule: expected a GridData, got None")
+        self.use_data(data)
+        start = self.hparams["start_from"]
+        if stage == "fit" and start is not None and self.trainer.ckpt_path is None:
+            load_weights(self, start)
+
+    def use_data(self, data: Any) -> None:
+        r"""Takes grid and scalers from a data module that was set up.
+
+        Args:
+            data: A :class:`tgst.train.GridData`.
+
+        Raises:
+            ValueError: If the model does not agree with the data in grid, frames, channels,
+                external features or steps, or a step of ``report_steps`` is beyond the horizon.
+        """
+        check_fits_grid(self, data)
+        self.grid = data.description
+        self.scaling = GridScaling(self.grid, self.planes).to(self.device)
+        self.scaling.frames.load_state_dict(data.scaler.state_dict())
+        if self.scaling.changes is not None:
+            self.scaling.changes.load_state_dict(data.change_scaler.state_dict())
+        flows = data.frames[: data.train_stop]
+        self.loss_scale = flows.std().clamp(min=1e-6).to(self.device)
+        self.trained_on = data.trained_on
+        size = data.horizon, *flows.shape[1:]
+        for part in ("val", "test"):
+            names = self.grid["channels"]
+            self.metrics[part] = GridMetrics(data.horizon, names, self.hparams["rmse_factor"])
+        self.watch = CollapseWatch(size)
+
+    def forward(self, batch: GridBatch) -> Tensor:
+        r"""Forecasts a batch in the unit of the flows.
+
+        In evaluation mode by the averaged weights, if ``average`` is set, and not below zero, if
+        ``non_negative`` is.
+
+        Args:
+            batch: Windows as the loader gives them.
+        """
+        flows = self._scaling.flows(self._output(batch), batch)
+        return flows.clamp(min=0) if self.hparams["non_negative"] and not self.training else flows
+
+    def _output(self, batch: GridBatch) -> Tensor:
+        """What the network says, [B, H, C, height, width]."""
+        model: Any = self.model
+        if self.averaged is not None and not self.training:
+            model = self.averaged.module
+        inputs = self._scaling.inputs(batch)
+        external = batch.external.flatten(1)
+        if self.by_branch:
+            given = [x if x.size(1) else None for x in (*inputs, external)]
+            out = model(*given)
+        else:
+            planes = external[..., None, None].expand(-1, -1, *batch.y.shape[-2:])
+            out = model(torch.cat([*inputs, planes], dim=1))
+        return out.unflatten(1, (-1, batch.y.size(2)))
+
+    @property
+    def _scaling(self) -> GridScaling:
+        if self.scaling is None:
+            raise RuntimeError("the scaling is set by setup() or by loading a checkpoint")
+        return self.scaling
+
+    def training_step(self, batch: GridBatch, batch_idx: int) -> Tensor:
+        r"""The loss of one batch."""
+        output = self._output(batch)
+        flows = self._scaling.flows(output, batch)
+        if self.hparams["loss_unit"] == "counts":
+            loss = self._loss(flows / self.loss_scale, batch.y / self.loss_scale)
+        else:
+            loss = self._loss(output, self._scaling.target(batch))
+        self.log("train/loss", loss, prog_bar=True, on_epoch=True, batch_size=batch.y.size(0))
+        if self.trainer.current_epoch == 0 and self.watch is not None:
+            step = self.trainer.global_step
+            self._tell(self.watch.after_training_step(step, flows, batch.y))
+        return loss
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        kwargs = {}
+        if self.hparams["loss"] == "huber":
+            kwargs["delta"] = self.hparams["huber_threshold"]
+        return LOSSES[self.hparams["loss"]](output, target, **kwargs)
+
+    def _tell(self, problem: str | None) -> None:
+        """Stops or warns after a collapse."""
+        how = self.hparams["on_collapse"]
+        if problem is None or how == "ignore":
+            return
+        change = remedies(self.grid, getattr(self.model, "output_activation", None))
+        message = (
+            f"training has collapsed in epoch {self.trainer.current_epoch}: {problem}. To change: "
+            f"{change}"
+        )
+        if how == "error" and self.trainer.state.fn == TrainerFn.FITTING:
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=2)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        r"""One step of the optimizer, then of the averaged weights."""
+        super().optimizer_step(*args, **kwargs)
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.model)
+
+    def validation_step(self, batch: GridBatch, batch_idx: int) -> None:
+        r"""Adds one batch to the validation metrics."""
+        self._update("val", batch)
+
+    def test_step(self, batch: GridBatch, batch_idx: int) -> None:
+        r"""Adds one batch to the test metrics."""
+        self._update("test", batch)
+
+    def predict_step(self, batch: GridBatch, batch_idx: int) -> Tensor:
+        r"""The forecast of one batch, :math:`(B, \text{horizon}, C, H, W)`."""
+        return self(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        r"""Empties the validation metrics."""
+        self._reset("val")
+
+    def on_test_epoch_start(self) -> None:
+        r"""Empties the test metrics."""
+        self._reset("test")
+
+    def on_validation_epoch_end(self) -> None:
+        r"""Logs ``val/rmse``, ``val/mae`` and the RMSE of each channel, and looks for a
+        collapse.
+        """
+        errors = self._log_scores("val")
+        if self.watch is not None and not self.trainer.sanity_checking:
+            self._tell(self.watch.after_validation(float(errors["rmse"])))
+
+    def on_test_epoch_end(self) -> None:
+        r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
+        self._log_scores("test")
+        scores = self.metrics["test"].scores()  # type: ignore[operator]
+        self.scores = {name: values.cpu() for name, values in scores.items()}
+        for name, errors in self.scores.items():
+            for step in self.report_steps or quarter_half_all(len(errors)):
+                self.log(_key(f"test/{name}_step_{step}"), errors[step - 1].float(), sync_dist=True)
+        assert self.watch is not None
+        self.tested_windows = int(self.watch.variation.count) * self.trainer.world_size
+        self._tell(collapse_of(self.watch.variation.compute()))
+
+    def _update(self, part: str, batch: GridBatch) -> None:
+        prediction = self(batch)
+        self.metrics[part].update(prediction, batch.y)  # type: ignore[operator]
+        assert self.watch is not None
+        self.watch.update(prediction, batch.y)
+
+    def _reset(self, part: str) -> None:
+        self.metrics[part].reset()  # type: ignore[operator]
+        assert self.watch is not None
+        self.watch.reset()
+
+    def _log_scores(self, part: str) -> dict[str, Tensor]:
+        errors = self.metrics[part].overall()  # type: ignore[operator]
+        for name, value in errors.items():
+            # the metric has gathered all processes already
+            shown = name == "rmse"
+            self.log(_key(f"{part}/{name}"), value.float(), prog_bar=shown, sync_dist=True)
+        return dict(errors)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        r"""Optimizer and, if one is set, scheduler of the trained weights."""
+        options = self.hparams
+        optimizer = OPTIMIZERS[options["optimizer"]](
+            self.model.parameters(),
+            lr=options["learning_rate"],
+            weight_decay=options["weight_decay"],
+        )
+        if options["scheduler"] is None:
+            return optimizer
+        arguments = options["scheduler_args"] or {}
+        epochs = self.trainer.max_epochs
+        return [optimizer], [make_scheduler(options["scheduler"], optimizer, arguments, epochs)]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        r"""Adds what a task without a data module needs to know."""
+        checkpoint["model_class"] = class_name(self.model)
+        checkpoint["model_arguments"] = constructor_arguments(self.model)
+        checkpoint["grid"] = self.grid
+        checkpoint["trained_on"] = self.trained_on
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        r"""Refuses a checkpoint of another model or grid before any weight is changed.
+
+        Args:
+            checkpoint: What was saved.
+
+        Raises:
+            ValueError: If :meth:`check_checkpoint` finds a difference.
+        """
+        trainer = self._trainer
+        name = f"checkpoint {trainer.ckpt_path}" if trainer is not None else "the checkpoint"
+        resumed = trainer is not None and trainer.state.fn == TrainerFn.FITTING
+        epochs = trainer.max_epochs if trainer is not None else None
+        self.check_checkpoint(checkpoint, name, resumed, epochs)
+        if self.scaling is None:  # loaded without a data module
+            self.grid = checkpoint["grid"]
+            self.scaling = GridScaling(self.grid, self.planes).to(self.device)
+
+    def check_checkpoint(
+        self,
+        checkpoint: Mapping[str, Any],
+        name: str = "the checkpoint",
+        resumed: bool = False,
+        max_epochs: int | None = None,
+    ) -> None:
+        r"""Refuses a checkpoint that does not belong to the model, the data or the settings.
+
+        Args:
+            checkpoint: What was saved.
+            name: How messages call it.
+            resumed: Whether a fit shall continue from it, with its optimizer.
+            max_epochs: Epochs of the resumed fit.
+
+        Raises:
+            ValueError: If model, weight averaging, grid or windows differ, or, of a fit to resume,
+                the optimizer, its schedule or the training frames; names how.
+        """
+        check_grid_checkpoint(self, checkpoint, name, resumed, max_epochs)
+
+
+def _key(name: str) -> str:
+    return name.replace(" ", "_")
