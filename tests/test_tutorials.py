@@ -36,6 +36,7 @@ def test_one_for_each_use():
         "plot_5_own_skeleton",
         "plot_6_published_checkpoint",
         "plot_7_camera_stream",
+        "plot_8_grids_are_graphs",
     ]
     assert (FOLDER / "README.rst").read_text(encoding="utf-8").startswith("Tutorials\n====")
 
