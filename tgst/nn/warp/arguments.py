@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-__all__ = ["LAYOUTS", "check_image", "check_size", "full_precision", "widened"]
+__all__ = ["LAYOUTS", "check_image", "check_size", "full_precision", "holds_values", "widened"]
 
 LAYOUTS = {2: "[B, C, H, W]", 3: "[B, C, D, H, W]"}
 SIZES = {2: "(height, width)", 3: "(depth, height, width)"}
@@ -38,6 +38,15 @@ def check_size(size: Sequence[int], dim: int, name: str = "size") -> tuple[int, 
     return sizes
 
 
+def holds_values(x: Tensor) -> bool:
+    r"""Whether :obj:`x` holds numbers that may be looked at or kept: not so in a traced graph, in
+    :mod:`torch.func`, on the meta device or if it is a fake tensor.
+    """
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    wrapped = torch._C._are_functorch_transforms_active()
+    return not (traced or wrapped) and type(x) is Tensor and not x.is_meta
+
+
 def widened(x: Tensor) -> Tensor:
     r"""Returns :obj:`x` in float32 if its dtype is narrower, else as it is."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
@@ -46,6 +55,6 @@ def widened(x: Tensor) -> Tensor:
 def full_precision(device_type: str) -> AbstractContextManager:
     r"""Switches autocast off where it is on."""
     # Entered only then, so that an exported graph holds no trace of it.
-    if torch.is_autocast_enabled(device_type):
+    if device_type != "meta" and torch.is_autocast_enabled(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()

@@ -17,7 +17,7 @@ _CUBIC = -0.75  # as in torch
 class Tap(NamedTuple):
     r"""One of the pixels that a point reads along one dimension."""
 
-    index: Tensor
+    pixel: Tensor
     weight: Tensor | None
     inside: Tensor
 
@@ -61,7 +61,7 @@ def gather_sample(
 def _joined(chosen: tuple[Tap, ...], sizes) -> Tap:
     index, weight, inside = chosen[0]
     for tap, n in zip(chosen[1:], sizes[1:], strict=True):
-        index, inside = index * n + tap.index, inside & tap.inside
+        index, inside = index * n + tap.pixel, inside & tap.inside
         if weight is not None and tap.weight is not None:
             weight = weight * tap.weight
     return Tap(index, weight, inside)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tgst.nn.warp.affine import Affine
-from tgst.nn.warp.arguments import check_image, check_size, widened
+from tgst.nn.warp.arguments import check_image, check_size, holds_values, widened
 from tgst.nn.warp.sampler import check_modes, sample
 from tgst.nn.warp.warp import Warp
 
@@ -120,7 +120,7 @@ class Resample(torch.nn.Module):
         return (int(self.antialias) or 1,) * len(size)
 
     def _look(self, grid: Tensor, size: Sequence[int]) -> None:
-        if not self.warn_outside or torch.compiler.is_compiling():
+        if not (self.warn_outside and holds_values(grid)):
             return
         self._calls += 1
         if grid.device.type != "cpu" and self._calls % _CALLS_PER_LOOK != 1:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tgst.nn.warp.arguments import full_precision, widened
+from tgst.nn.warp.arguments import full_precision, holds_values, widened
 from tgst.nn.warp.coordinates import target_points
 from tgst.nn.warp.warp import Warp
 
@@ -137,17 +137,16 @@ class ThinPlateSpline(Warp):
         return points + self._matrix(size, align_corners, oversample, theta.dtype) @ moved
 
     def _matrix(self, size, align_corners: bool, oversample, dtype: torch.dtype) -> Tensor:
-        # In a traced graph it is computed from its constants, which a compiler may fold.
-        if torch.compiler.is_compiling():
+        # In a traced graph it is computed from constants, which a compiler may fold.
+        if not holds_values(self.targets):
             return self._new_matrix(size, align_corners, oversample).to(dtype)
         key = (size, align_corners, oversample, dtype, self.targets.device)
         if key not in self._matrices:
-            with torch.inference_mode(False), torch.no_grad():
-                matrix = self._new_matrix(size, align_corners, oversample).to(dtype)
-            if type(matrix) is not Tensor:  # a fake one, of no use afterwards
-                return matrix
             while len(self._matrices) >= _MATRICES_KEPT:
                 self._matrices.pop(next(iter(self._matrices)))
+            # Not of inference mode, in which the first call may be, but not the next.
+            with torch.inference_mode(False), torch.no_grad():
+                matrix = self._new_matrix(size, align_corners, oversample).to(dtype)
             self._matrices[key] = matrix
         return self._matrices[key]
 
