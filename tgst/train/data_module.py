@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch_geometric.data import Data
@@ -25,7 +26,8 @@ from tgst.datasets import (
     TaxiNYC,
 )
 from tgst.loader import WindowLoader
-from tgst.train.known_values import read_known_values
+from tgst.train.known_values import read_known_values, readings_before
+from tgst.train.seasonal import WEEK
 from tgst.transforms import check_edge_ids
 
 __all__ = ["ForecastData"]
@@ -78,6 +80,9 @@ class ForecastData(LightningDataModule):
         covariates: File of further values that are known in advance, one column each, in
             :attr:`root` or by its own path (:func:`tgst.data.read_table`); they join the inputs
             after the calendar's.
+        week_before: Add the standardised readings of the node a week before each moment to the
+            inputs, after all others; zero, the mean, where there is none. With
+            ``future_covariates`` of the task those of a week before the targets join as well.
         within_day: Leave out windows that cross midnight.
         target_channels: Names of the channels to predict; None predicts all.
         predict_part: The part that ``predict`` forecasts: ``"train"``, ``"val"`` or ``"test"``.
@@ -114,6 +119,7 @@ class ForecastData(LightningDataModule):
         time_of_day: bool = False,
         day_of_week: bool | Literal["auto"] = False,
         covariates: str | None = None,
+        week_before: bool = False,
         within_day: bool = False,
         target_channels: list[str] | None = None,
         predict_part: str = "test",
@@ -145,6 +151,7 @@ class ForecastData(LightningDataModule):
         self.time_of_day = time_of_day
         self.day_of_week = day_of_week
         self.covariates = covariates
+        self.week_before = week_before
         self.within_day = within_day
         self.target_channels = target_channels
         self.predict_part = predict_part
@@ -187,11 +194,11 @@ class ForecastData(LightningDataModule):
         week = self.day_of_week
         if week == "auto":
             week = covers_week(self.series, self.train_rows)
-        return {
-            "time_of_day": 2 if self.time_of_day else 0,
-            "day_of_week": 7 if week else 0,
-            "covariates": 0 if self.known_values is None else self.known_values.size(-1),
-        }
+        known = 0 if self.known_values is None else self.known_values.size(-1)
+        before = self.series.num_channels if self.week_before else 0
+        given = {"time_of_day": 2 if self.time_of_day else 0, "day_of_week": 7 if week else 0}
+        given["covariates"] = known - before
+        return given | ({"week_before": before} if before else {})
 
     @property
     def covariate_names(self) -> list[str]:
@@ -228,8 +235,23 @@ class ForecastData(LightningDataModule):
         if self.covariates is not None:
             path = Path(self.dataset_args.get("root") or ".", self.covariates)
             self.known_values, self.known_names = read_known_values(path, series)
+        if self.week_before:
+            self._add_week_before(series)
         self.graph = graph
         self.series = series
+
+    def _add_week_before(self, series: Series) -> None:
+        if self.horizon * series.step > WEEK:
+            raise ValueError(
+                f"week_before needs a horizon of at most a week, got {self.horizon} steps of "
+                f"{series.step}"
+            )
+        before = readings_before(series, self.scaler, WEEK)
+        if self.known_values is not None:
+            known = self.known_values.to(before).expand(series.num_nodes, -1, -1)
+            before = torch.cat([known, before], dim=-1)
+        self.known_values = before
+        self.known_names = [*self.known_names, *(f"{c} a week before" for c in series.channels)]
 
     def loader(self, part: str, **kwargs: Any) -> WindowLoader:
         r"""A loader of one part.

@@ -72,9 +72,12 @@ def check_fits_grid(task: Any, data: Any) -> None:
         expected["in_channels"] = (
             per_frame * sum(data.num_frames.values()) + data.horizon * external
         )
+    given_frames = data.num_frames
+    if task.hparams["join"]:
+        given_frames = {"closeness": sum(given_frames.values()), "period": 0, "trend": 0}
     frames = getattr(model, "frames", {})
-    for name, given in expected.items() | (data.num_frames if frames else {}).items():
-        found = frames.get(name) if name in frames else getattr(model, name, None)
+    for name, given in (expected | (given_frames if frames else {})).items():
+        found = frames.get(name, getattr(model, name, None))
         if isinstance(found, int) and found != given:
             raise ValueError(
                 f"{name}: the data give {given}, the model has {found}; set "

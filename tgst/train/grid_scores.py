@@ -103,7 +103,10 @@ def grid_table(task: GridTask, data: GridData, scores: Mapping[str, Mapping[str,
         scores: What :func:`grid_scores` gave.
     """
     steps: Sequence[int] | None = task.report_steps
-    return score_table(scores, steps, step_minutes(data), data.unit)
+    largest = max(float(errors.max()) for metrics in scores.values() for errors in metrics.values())
+    decimals = 2 if largest >= 1 else 4  # fields of no unit may be small
+    unit = data.unit or "the unit of the data"
+    return score_table(scores, steps, step_minutes(data), unit, decimals)
 
 
 def write_grid_scores(

@@ -72,6 +72,8 @@ class GridTask(LightningModule):
             of ``"cosine"`` is by default the number of epochs.
         average: Decay, such as 0.99, of an exponential moving average of the weights, which
             validation, test and prediction then use; None for none.
+        join: Give the frames of period and trend to the closeness branch too, after its own, so
+            that one network sees them together.
         planes: Planes that join the channels of every frame: ``"position"`` (row and column from
             -1 to 1) and ``"time_of_day"`` (sine and cosine, of the first target).
         non_negative: Set negative forecasts to zero outside of training.
@@ -105,6 +107,7 @@ class GridTask(LightningModule):
         scheduler: Literal["step", "multistep", "exponential", "cosine"] | None = None,
         scheduler_args: dict[str, Any] | None = None,
         average: float | None = None,
+        join: bool = False,
         planes: list[Plane] | None = None,
         non_negative: bool = True,
         rmse_factor: float | None = None,
@@ -190,6 +193,9 @@ class GridTask(LightningModule):
             model = self.averaged.module
         inputs = self._scaling.inputs(batch)
         external = batch.external.flatten(1)
+        if self.hparams["join"]:
+            everything = torch.cat(inputs, dim=1)
+            inputs = [everything, everything[:, :0], everything[:, :0]]
         if self.by_branch:
             given = [x if x.size(1) else None for x in (*inputs, external)]
             out = model(*given)

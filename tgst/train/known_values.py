@@ -1,15 +1,16 @@
-r"""Values that are known before the forecast is made, from a file."""
+r"""Values that are known before the forecast is made: from a file, or readings long before."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from tgst.data import Series, read_table
+from tgst.data import Series, StandardScaler, read_table
 
-__all__ = ["read_known_values"]
+__all__ = ["read_known_values", "readings_before"]
 
 
 def read_known_values(path: str | Path, series: Series) -> tuple[Tensor, list[str]]:
@@ -43,3 +44,24 @@ def read_known_values(path: str | Path, series: Series) -> tuple[Tensor, list[st
             f"{table.node_id[column]} at {series.timestamps[row]}"
         )
     return table.values[:, rows, 0].T.contiguous(), table.node_id
+
+
+def readings_before(series: Series, scaler: StandardScaler, period: np.timedelta64) -> Tensor:
+    r"""The standardised readings of a period before every moment; zero, the mean, where there was
+    no such moment or the node was not observed.
+
+    Args:
+        series: The readings.
+        scaler: Fitted on its training rows.
+        period: The span of time.
+
+    Returns:
+        The values :math:`(N, T, C)`.
+    """
+    wanted = series.timestamps - period
+    rows = np.minimum(series.timestamps.searchsorted(wanted), series.num_steps - 1)
+    found = torch.from_numpy(series.timestamps[rows] == wanted).expand(series.num_nodes, -1)
+    place = torch.from_numpy(rows)
+    if series.mask is not None:
+        found = found & series.mask[:, place]
+    return scaler.transform(series.values[:, place]) * found.unsqueeze(-1)

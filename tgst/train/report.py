@@ -17,6 +17,7 @@ def score_table(
     steps: Sequence[int] | None = None,
     step_minutes: float = 5,
     unit: str = "mph",
+    decimals: int = 2,
 ) -> str:
     r"""Lays out the errors of several models as an aligned Markdown table.
 
@@ -30,6 +31,7 @@ def score_table(
             quarter, half and all of the horizon. (default: :obj:`None`)
         step_minutes (float, optional): Length of one step in minutes. (default: :obj:`5`)
         unit (str, optional): Unit of the readings. (default: :obj:`"mph"`)
+        decimals (int, optional): Digits after the point. (default: :obj:`2`)
 
     Returns:
         str: A line that names the units, an empty line and the table.
@@ -49,7 +51,7 @@ def score_table(
     }
     best = [_smallest(column) for column in zip(*errors.values(), strict=True)]
     rows = [
-        [name, *(_cell(error, low) for error, low in zip(row, best, strict=True))]
+        [name, *(_cell(error, low, decimals) for error, low in zip(row, best, strict=True))]
         for name, row in errors.items()
     ]
     units = ", ".join(f"{m.upper()} in {'%' if m in PERCENT else unit}" for m in metrics)
@@ -87,8 +89,8 @@ def _smallest(errors: Sequence[float]) -> float:
     return min((error for error in errors if not math.isnan(error)), default=math.nan)
 
 
-def _cell(error: float, best: float) -> str:
-    return f"{error:.2f}{'*' if error == best else ' '}"
+def _cell(error: float, best: float, decimals: int) -> str:
+    return f"{error:.{decimals}f}{'*' if error == best else ' '}"
 
 
 def _aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
