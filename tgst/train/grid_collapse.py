@@ -71,24 +71,30 @@ class CollapseWatch(torch.nn.Module):
         r"""Adds windows of the validation; arguments as of :class:`FlowVariation`."""
         self.variation.update(prediction, target)
 
-    def after_validation(self, rmse: float) -> str | None:
+    def verdict(self) -> str | None:
+        r"""What is wrong with the forecasts that were added, if something is."""
+        if int(self.variation.count) < LEAST_WINDOWS:
+            return None
+        return collapse_of(self.variation.compute())
+
+    def after_validation(self, step: int, rmse: float) -> str | None:
         r"""What is wrong after a validation, if something is.
 
         Args:
+            step: Steps of the optimizer so far.
             rmse: The error of all windows.
         """
-        if int(self.variation.count) < LEAST_WINDOWS:
-            return None
-        variation = self.variation.compute()
         before, self.before = self.before, rmse
-        constant = variation["all"][1]
+        if step < UNTRAINED_STEPS or int(self.variation.count) < LEAST_WINDOWS:
+            return None
+        constant = self.variation.compute()["all"][1]
         stuck = before is not None and abs(rmse - before) < NO_CHANGE * before
         if stuck and rmse > (1 - NO_CHANGE) * constant > 0:
             return (
                 f"the RMSE stays at {rmse:.4g}, which the same number in every cell at any time "
                 f"reaches as well ({constant:.4g})"
             )
-        return collapse_of(variation)
+        return self.verdict()
 
     def after_training_step(self, step: int, prediction: Tensor, target: Tensor) -> str | None:
         r"""What is wrong in the first epoch, if something is; said once.

@@ -20,7 +20,7 @@ from tgst.train.grid_agreement import (
     check_grid_options,
     load_weights,
 )
-from tgst.train.grid_collapse import CollapseWatch, collapse_of, remedies
+from tgst.train.grid_collapse import CollapseWatch, remedies
 from tgst.train.grid_metrics import GridMetrics
 from tgst.train.grid_scaling import GridScaling
 from tgst.train.grid_windows import GridBatch
@@ -236,11 +236,11 @@ class GridTask(LightningModule):
         if problem is None or how == "ignore":
             return
         change = remedies(self.grid, getattr(self.model, "output_activation", None))
-        message = (
-            f"training has collapsed in epoch {self.trainer.current_epoch}: {problem}. To change: "
-            f"{change}"
-        )
-        if how == "error" and self.trainer.state.fn == TrainerFn.FITTING:
+        fitting = self.trainer.state.fn == TrainerFn.FITTING
+        epoch = self.trainer.current_epoch
+        what = f"training has collapsed in epoch {epoch}" if fitting else "the model has collapsed"
+        message = f"{what}: {problem}. To change: {change}"
+        if how == "error" and fitting:
             raise ValueError(message)
         warnings.warn(message, stacklevel=2)
 
@@ -275,8 +275,12 @@ class GridTask(LightningModule):
         collapse.
         """
         errors = self._log_scores("val")
-        if self.watch is not None and not self.trainer.sanity_checking:
-            self._tell(self.watch.after_validation(float(errors["rmse"])))
+        assert self.watch is not None
+        if self.trainer.state.fn != TrainerFn.FITTING:
+            self._tell(self.watch.verdict())
+        elif not self.trainer.sanity_checking:
+            step = self.trainer.global_step
+            self._tell(self.watch.after_validation(step, float(errors["rmse"])))
 
     def on_test_epoch_end(self) -> None:
         r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
@@ -288,7 +292,7 @@ class GridTask(LightningModule):
                 self.log(_key(f"test/{name}_step_{step}"), errors[step - 1].float(), sync_dist=True)
         assert self.watch is not None
         self.tested_windows = int(self.watch.variation.count) * self.trainer.world_size
-        self._tell(collapse_of(self.watch.variation.compute()))
+        self._tell(self.watch.verdict())
 
     def _update(self, part: str, batch: GridBatch) -> None:
         prediction = self(batch)
