@@ -102,9 +102,9 @@ print("largest difference from the masked convolution:", largest_difference(ours
 
 # %%
 # Work and memory of the graph form grow with the number of cells that are there, those of
-# ``Conv2d`` with the size of the whole grid. On a full grid ``Conv2d`` is several times faster; with
-# one cell in ten, as on a map of roads, the graph is. ``python -m benchmarks.grid_conv`` measures
-# where they cross: at about a quarter of the cells on one core.
+# ``Conv2d`` with the size of the whole grid. On a full grid ``Conv2d`` is several times faster;
+# with one cell in ten, as on a map of roads, the graph is. ``python -m benchmarks.grid_conv``
+# measures where they cross: at about a quarter of the cells on one core.
 #
 # A field in the wind
 # -------------------
