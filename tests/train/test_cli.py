@@ -289,7 +289,10 @@ def test_says_what_to_install(monkeypatch, capsys):
 
 def test_shipped_configs_are_found_by_name():
     skeletons = ["demo", "kinetics", "msr", "ntu60_xsub", "utkinect"]
-    names = ["demo", "losloop", "nyczones", *(f"skeleton_{name}" for name in skeletons)]
+    grids = ["bikenyc", "movingfields", "taxibj", "taxinyc"]
+    names = ["cluttered_mnist_cnn", "cluttered_mnist_stn", "demo"]
+    names += [f"grid_{name}" for name in grids]
+    names += ["losloop", "nyczones", *(f"skeleton_{name}" for name in skeletons)]
     assert shipped_configs() == names
     assert Path(config_path("losloop")).is_file()
     arguments = ["fit", "--config", "demo", "-c", "losloop", "--config=demo", "--name", "demo"]

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.train.tiny_images import image_model, with_transformer
 from tests.train.tiny_skeleton import skeleton_model
-from tgst.train.recognition_optimizer import optimizer_and_schedule, parameter_groups
+from tgst.train.recognition_optimizer import optimizer_and_schedule, parameter_groups, rates_of
 
 OPTIONS = {
     "optimizer": "sgd",
@@ -64,3 +65,27 @@ def test_decay_of_weights_alone():
     assert len(names) == len(decayed_names) + len(free_names)
     (everything,) = parameter_groups(model, 0.1)
     assert len(everything["params"]) == len(names)
+
+
+def test_the_localisation_net_has_a_rate_of_its_own():
+    model = with_transformer()
+    local = set(model.transformer.localization.parameters())
+    options = OPTIONS | {"weight_decay_on": "weights", "localization_scale": 0.25}
+    (optimizer,), (schedule,) = optimizer_and_schedule(
+        model, options | {"scheduler": "exponential", "scheduler_args": {"gamma": 0.5}}, 3
+    )
+    groups = {(group["lr"], group["weight_decay"]): group for group in optimizer.param_groups}
+    assert set(groups) == {(1.0, 0.1), (1.0, 0.0), (0.25, 0.1), (0.25, 0.0)}
+    for (rate, decay), group in groups.items():
+        for value in group["params"]:
+            assert (value in local) == (rate == 0.25)
+            assert (value.dim() > 1) == (decay > 0)
+    assert sum(len(g["params"]) for g in groups.values()) == len(list(model.parameters()))
+    optimizer.step()
+    schedule.step()
+    assert sorted(g["lr"] for g in optimizer.param_groups) == [0.125, 0.125, 0.5, 0.5]
+
+
+def test_without_a_transformer_or_a_scale_there_is_one_rate():
+    assert rates_of(with_transformer(), 1.0, 1.0) == {}
+    assert rates_of(image_model(), 1.0, 0.1) == {}

@@ -79,9 +79,10 @@ class ClutteredMNIST(Dataset[tuple[Tensor, int]]):
 
 def _read_arrays(path: Path, names: tuple[str, ...]) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("one array")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("one array")
+        with archive:
             lacking = [name for name in names if name not in archive.files]
             if lacking:
                 raise KeyError(lacking[0])
