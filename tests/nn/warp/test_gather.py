@@ -14,7 +14,10 @@ def gradients(run, x, grid):
     weight = torch.arange(out.numel(), dtype=out.dtype).view_as(out).sin()
     found = torch.autograd.grad((out * weight).sum(), (x, grid), allow_unused=True)
     # no gradient and one of zeros are the same
-    return [out, *(torch.zeros_like(v) if g is None else g for v, g in zip((x, grid), found, strict=True))]
+    return [
+        out,
+        *(torch.zeros_like(v) if g is None else g for v, g in zip((x, grid), found, strict=True)),
+    ]
 
 
 def random(dim, size=5, spread=1.5):
@@ -63,7 +66,9 @@ def test_equals_grid_sample_on_pixels_edges_and_borders(padding, align_corners):
 def test_gradcheck(mode, padding):
     x, grid = random(2, spread=0.6)
     x, grid = x.requires_grad_(), grid.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, g: sample(x, g, mode, padding, False, True), (x, grid))
+    assert torch.autograd.gradcheck(
+        lambda x, g: sample(x, g, mode, padding, False, True), (x, grid)
+    )
 
 
 def test_runs_where_only_deterministic_functions_are_allowed():

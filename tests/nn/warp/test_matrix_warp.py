@@ -37,7 +37,9 @@ def test_inverse_undoes(warp):
     theta, lattice = near_identity(warp), points(warp)
     back = warp.inverse(theta)
     assert_same(warp.transform(back, warp.transform(theta, lattice)), lattice.expand(3, -1, -1))
-    assert_same(warp.transform(warp.inverse(warp.matrix(theta)), lattice), warp.transform(back, lattice))
+    assert_same(
+        warp.transform(warp.inverse(warp.matrix(theta)), lattice), warp.transform(back, lattice)
+    )
     nothing = warp.compose(theta, back)
     if warp.closed:
         assert_same(nothing, warp.identity(torch.float64).expand(3, -1))

@@ -168,7 +168,9 @@ def test_theta_of_another_shape(warp):
     size = (5, 6) if warp.dim == 2 else (3, 4, 5)
     name = type(warp).__name__
     for shape in ([3, warp.num_params + 1], [3], [3, 2, 4], [3, 4, 4], [3, 3, 2]):
-        with pytest.raises(ValueError, match=rf"theta: expected \[B, {warp.num_params}\] or .*for "):
+        with pytest.raises(
+            ValueError, match=rf"theta: expected \[B, {warp.num_params}\] or .*for "
+        ):
             warp.grid(torch.zeros(shape), size)
         with pytest.raises(ValueError, match=rf"{name}.*, got \[{', '.join(map(str, shape))}\]"):
             warp.transform(torch.zeros(shape), torch.zeros(2, warp.dim))
@@ -177,7 +179,9 @@ def test_theta_of_another_shape(warp):
 
 
 def test_forms_in_the_message():
-    with pytest.raises(ValueError, match=r"\[B, 6\] or \[B, 2, 3\] for Affine\(\), got \[1, 3, 3\]"):
+    with pytest.raises(
+        ValueError, match=r"\[B, 6\] or \[B, 2, 3\] for Affine\(\), got \[1, 3, 3\]"
+    ):
         w.Affine().grid(torch.zeros(1, 3, 3), (2, 2))
     with pytest.raises(ValueError, match=r"\[B, 8\] or \[B, 3, 3\] for Projective\(\), got \[1, 2"):
         w.Projective().grid(torch.zeros(1, 2, 3), (2, 2))

@@ -42,9 +42,9 @@ def holds_values(x: Tensor) -> bool:
     r"""Whether :obj:`x` holds numbers that may be looked at or kept: not so in a traced graph, in
     :mod:`torch.func`, on the meta device or if it is a fake tensor.
     """
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    wrapped = torch._C._are_functorch_transforms_active()
-    return not (traced or wrapped) and type(x) is Tensor and not x.is_meta
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    return type(x) is Tensor and not x.is_meta and not torch._C._are_functorch_transforms_active()
 
 
 def widened(x: Tensor) -> Tensor:

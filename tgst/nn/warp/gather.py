@@ -55,7 +55,8 @@ def gather_sample(
             part = part * weight.reshape(-1, 1)
         out = part if out is None else out + part
     assert out is not None
-    return out.view(x.size(0), -1, x.size(1)).transpose(1, 2).reshape(*x.shape[:2], *shape)
+    out = out.view(x.size(0), math.prod(shape), x.size(1)).transpose(1, 2)
+    return out.reshape(*x.shape[:2], *shape)
 
 
 def _joined(chosen: tuple[Tap, ...], sizes) -> Tap:

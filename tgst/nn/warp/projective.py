@@ -63,7 +63,7 @@ class Projective(MatrixWarp):
         matrix = self.matrix(theta)
         # The map does not change with the matrix' scale, and so neither does the gradient.
         scale = matrix[:, 2:].detach().abs().amax(dim=2, keepdim=True)
-        scaled = affine(matrix / scale.clamp(min=torch.finfo(scale.dtype).tiny), points)
+        scaled = affine(matrix / torch.where(scale > 0, scale, 1), points)
         return scaled[..., :2] / _away_from_zero(scaled[..., 2:])
 
 

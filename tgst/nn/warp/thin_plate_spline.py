@@ -147,6 +147,8 @@ class ThinPlateSpline(Warp):
             # Not of inference mode, in which the first call may be, but not the next.
             with torch.inference_mode(False), torch.no_grad():
                 matrix = self._new_matrix(size, align_corners, oversample).to(dtype)
+            if not holds_values(matrix):
+                return matrix
             self._matrices[key] = matrix
         return self._matrices[key]
 
