@@ -160,8 +160,7 @@ def test_errors_of_the_user_are_one_line(run, root, capsys, tmp_path):
     message = error_of(run("fit", config="metr"), capsys)
     assert message == (
         "config 'metr' is neither a file nor a shipped configuration "
-        "(demo, losloop, nyczones, skeleton_demo, skeleton_kinetics, skeleton_msr, "
-        "skeleton_ntu60_xsub, skeleton_utkinect)"
+        f"({', '.join(shipped_configs())})"
     )
     message = error_of(run("fit", "--data.horizon", "3"), capsys)
     assert message == "horizon: the data give 3 steps, the model has 4"
@@ -289,7 +288,7 @@ def test_says_what_to_install(monkeypatch, capsys):
 
 def test_shipped_configs_are_found_by_name():
     skeletons = ["demo", "kinetics", "msr", "ntu60_xsub", "utkinect"]
-    grids = ["bikenyc", "movingfields", "taxibj", "taxinyc"]
+    grids = ["bikenyc", "movingfields", "taxibj", "taxinyc", "taxinyc_graph"]
     names = ["cluttered_mnist_cnn", "cluttered_mnist_stn", "demo"]
     names += [f"grid_{name}" for name in grids]
     names += ["losloop", "nyczones", *(f"skeleton_{name}" for name in skeletons)]
