@@ -1,9 +1,10 @@
 """What each part of ST-ResNet and of the recipe is worth on TaxiNYC, on validation days.
 
 ``python -m benchmarks.taxinyc_ablation --root DIR`` fits the shipped configuration
-``grid_taxinyc`` for few epochs, once per variant with one part changed, and writes ``taxinyc_ablation.json`` and
-``taxinyc_ablation.md``: the RMSE on the 28 days before the test days at the last epoch. A variant
-whose training collapses is reported as such. The test days are not read.
+``grid_taxinyc`` for few epochs, once per variant with one part changed, and writes
+``taxinyc_ablation.json`` and ``taxinyc_ablation.md``: the RMSE on the 28 days before the test days
+at the last epoch. A variant whose training collapses is reported as such. The test days are not
+read.
 """
 
 from __future__ import annotations
