@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.cluttered_mnist --root DIR`` fits the two shipped configurations on all
 training images once per seed, tests the weights of the last epoch, and writes
-``cluttered_mnist.json``, ``cluttered_mnist.md``, ``cluttered_mnist_boxes.png`` (what the transformer
-of the first seed looks at) and ``cluttered_mnist_training.gif`` (how it came to look there).
+``cluttered_mnist.json``, ``cluttered_mnist.md``, ``cluttered_mnist_boxes.png`` (what the
+transformer of the first seed looks at) and ``cluttered_mnist_training.gif`` (how it came to look
+there).
 """
 
 from __future__ import annotations
