@@ -156,9 +156,15 @@ def test_auto_takes_the_gathering_sampler_where_torch_would_raise(monkeypatch):
     calls = []
     monkeypatch.setattr(sampler, "gather_sample", lambda *a: calls.append(a) or a[0])
     x, grid = random(4, 5)
-    sample(x, grid)
+    sample(x, grid.clone().requires_grad_())
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
-    sample(x, grid)  # the backward pass on the CPU is deterministic
+    sample(x, grid.clone().requires_grad_())  # deterministic on the CPU
     assert not calls
-    sample(x.to("meta"), grid.to("meta"))
+    x, grid = x.to("meta"), grid.to("meta")
+    sample(x, grid)  # nothing to be summed
+    assert not calls
+    sample(x, grid.requires_grad_())
+    assert len(calls) == 1
+    with torch.no_grad():
+        sample(x, grid)
     assert len(calls) == 1

@@ -232,6 +232,20 @@ def test_from_a_configuration():
     built = parser.instantiate(parser.parse_string(text)).layer
     assert built(torch.rand(2, 1, 8, 9)).shape == (2, 2, 4, 4)
     assert built.warp.fixed == {"scale": 0.5}
+    net["init_args"]["num_params"] = 2
+    views["init_args"] |= {"localization": [net, net], "antialias": 2, "deterministic": False}
+    built = parser.instantiate(parser.parse_object({"layer": views})).layer
+    assert (built.resample.antialias, built.resample.deterministic) == (2, False)
+    assert len(built.localization) == 2
+    spline = {"points": [2, 3], "bound": [0.5] * 12}
+    warp |= {"class_path": "tgst.nn.warp.ThinPlateSpline", "init_args": spline}
+    net["init_args"]["num_params"] = 12
+    given["antialias"] = 3
+    built = parser.instantiate(parser.parse_object({"layer": one})).layer
+    assert built.warp.points == (2, 3)
+    assert built.resample.antialias == 3
+    assert built.resample.antialias is not True
+    assert built.resample.deterministic == "auto"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-r"""Spatial transformers: families of coordinate maps, sampler and layers."""
+r"""Spatial transformers: families of coordinate maps, sampler and layers; the layer itself is
+:class:`tgst.nn.SpatialTransformer`.
+"""
 
 from tgst.nn.warp.affine import Affine
 from tgst.nn.warp.affine_3d import Affine3d
@@ -14,7 +16,7 @@ from tgst.nn.warp.sampler import sample
 from tgst.nn.warp.scale_translation import ScaleTranslation
 from tgst.nn.warp.serial_transformers import SerialTransformers
 from tgst.nn.warp.similarity import Similarity
-from tgst.nn.warp.spatial_transformer import SpatialTransformer
+from tgst.nn.warp.spatial_transformer import SpatialTransformer as SpatialTransformer
 from tgst.nn.warp.thin_plate_spline import ThinPlateSpline
 from tgst.nn.warp.translation import Translation
 from tgst.nn.warp.warp import Warp
@@ -31,7 +33,6 @@ __all__ = [
     "ScaleTranslation",
     "SerialTransformers",
     "Similarity",
-    "SpatialTransformer",
     "ThinPlateSpline",
     "Translation",
     "Warp",

@@ -16,7 +16,7 @@ def param_groups(
     on house numbers and a ten-thousandth on birds.
 
     Args:
-        model (torch.nn.Module): A model with a :class:`SpatialTransformer` or
+        model (torch.nn.Module): A model with a :class:`~tgst.nn.SpatialTransformer` or
             :class:`ParallelTransformers` anywhere in it.
         learning_rate (float): Of all other parameters.
         localization_scale (float, optional): Factor on it for localisation nets.

@@ -21,7 +21,7 @@ _CALLS_PER_LOOK = 64
 class Resample(torch.nn.Module):
     r"""Resamples images by given parameters of a warp: grid generator and sampler of `"Spatial
     Transformer Networks" <https://arxiv.org/abs/1506.02025>`_ (Jaderberg et al., NeurIPS 2015),
-    all of a :class:`SpatialTransformer` but the localisation net.
+    all of a :class:`~tgst.nn.SpatialTransformer` but the localisation net.
 
     .. math::
         V(\mathbf{x}_t) = U(\mathcal{T}_\theta(\mathbf{x}_t))

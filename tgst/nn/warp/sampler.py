@@ -57,7 +57,7 @@ def sample(
             (default: :obj:`"zeros"`)
         align_corners (bool, optional): See :class:`Warp`. (default: :obj:`False`)
         deterministic (str or bool, optional): Whether gradients are summed in a fixed order;
-            :obj:`"auto"` where torch is told to and the device is not a CPU.
+            :obj:`"auto"` where torch is told to, the device is not a CPU and there are gradients.
             (default: :obj:`"auto"`)
 
     Shapes:
@@ -73,7 +73,9 @@ def sample(
     check_image(x)
     check_grid(grid, x, sampling)
     if deterministic == "auto":
-        deterministic = torch.are_deterministic_algorithms_enabled() and x.device.type != "cpu"
+        trained = torch.is_grad_enabled() and (x.requires_grad or grid.requires_grad)
+        wanted = trained and torch.are_deterministic_algorithms_enabled()
+        deterministic = wanted and x.device.type != "cpu"
     dtype = torch.promote_types(x.dtype, torch.float32)
     with full_precision(x.device.type):
         wide, points = x.to(dtype), grid.to(dtype)

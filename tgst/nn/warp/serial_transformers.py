@@ -33,7 +33,7 @@ class SerialTransformers(torch.nn.Module):
         intermediate image is lost to the next transformer, which the composed map does not show.
 
     Args:
-        transformers (list): :class:`SpatialTransformer` layers, the first reads the input.
+        transformers (list): :class:`~tgst.nn.SpatialTransformer` layers, the first reads the input.
         layers (list, optional): Modules, one after each transformer, for example convolutions.
             (default: :obj:`None`)
 

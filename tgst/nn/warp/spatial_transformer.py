@@ -21,13 +21,15 @@ class SpatialTransformer(torch.nn.Module):
     .. math::
         \theta = f_\mathrm{loc}(U), \quad V(\mathbf{x}_t) = U(\mathcal{T}_\theta(\mathbf{x}_t))
 
-    Localisation net, grid generator (a :class:`Warp`) and sampler (:func:`sample`) can be used
-    alone, the latter two as :class:`Resample`. The layer may stand first or anywhere in a
-    network. It starts as the identity: the last linear layer of the localisation net gets zero
-    weights and the identity's parameters as bias.
+    Localisation net, grid generator (a :class:`~tgst.nn.warp.Warp`) and sampler
+    (:func:`~tgst.nn.warp.sample`) can be used alone, the latter two together as
+    :class:`~tgst.nn.warp.Resample`. The layer may stand first or anywhere in a network. It starts
+    as the identity: the last linear layer of the localisation net gets zero weights and the
+    identity's parameters as bias.
 
     Convention:
-        The map goes backward, from output to input, in normalised coordinates; see :class:`Warp`.
+        The map goes backward, from output to input, in normalised coordinates; see
+        :class:`~tgst.nn.warp.Warp`.
 
         Training aids: :meth:`param_groups` gives the localisation net a smaller learning rate,
         :meth:`identity_penalty` draws the map to its start, and a :class:`RuntimeWarning` tells
@@ -36,18 +38,22 @@ class SpatialTransformer(torch.nn.Module):
     Args:
         localization (torch.nn.Module): Net that maps images :math:`(B, C, [D, ] H, W)` to
             parameters :math:`(B, P)`, and whose last linear layer returns them; for example
-            :class:`ConvLocalization`.
-        warp (Warp, optional): The family of maps. (default: :obj:`None`: :class:`Affine`)
-        output_size (int or tuple, optional): See :class:`Resample`. (default: :obj:`None`)
-        sampling (str, optional): See :func:`sample`. (default: :obj:`"bilinear"`)
-        padding (str, optional): See :func:`sample`. (default: :obj:`"zeros"`)
-        align_corners (bool, optional): See :class:`Warp`. (default: :obj:`False`)
-        antialias (bool or int, optional): See :class:`Resample`. (default: :obj:`False`)
-        deterministic (str or bool, optional): See :func:`sample`. (default: :obj:`"auto"`)
+            :class:`~tgst.nn.warp.ConvLocalization`.
+        warp (Warp, optional): The family of maps.
+            (default: :obj:`None`: :class:`~tgst.nn.warp.Affine`)
+        output_size (int or tuple, optional): See :class:`~tgst.nn.warp.Resample`.
+            (default: :obj:`None`)
+        sampling (str, optional): See :func:`~tgst.nn.warp.sample`. (default: :obj:`"bilinear"`)
+        padding (str, optional): See :func:`~tgst.nn.warp.sample`. (default: :obj:`"zeros"`)
+        align_corners (bool, optional): See :class:`~tgst.nn.warp.Warp`. (default: :obj:`False`)
+        antialias (bool or int, optional): See :class:`~tgst.nn.warp.Resample`.
+            (default: :obj:`False`)
+        deterministic (str or bool, optional): See :func:`~tgst.nn.warp.sample`.
+            (default: :obj:`"auto"`)
         start (list, optional): Parameters to start from. (default: :obj:`None`: the identity)
         initialize (bool, optional): Whether the last linear layer is set to :obj:`start`. With
             :obj:`False` any module may localise. (default: :obj:`True`)
-        warn_outside (bool, optional): See :class:`Resample`. (default: :obj:`True`)
+        warn_outside (bool, optional): See :class:`~tgst.nn.warp.Resample`. (default: :obj:`True`)
 
     Shapes:
         - **x**: :math:`(B, C, [D, ] H, W)`

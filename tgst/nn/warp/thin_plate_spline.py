@@ -36,8 +36,10 @@ class ThinPlateSpline(Warp):
         The lattice covers :math:`[-1, 1]^2`, row by row, x fastest; :math:`\theta` holds
         *absolute* source points :math:`(x_1, y_1, x_2, \dots)` in this order, and with
         :obj:`bound` each coordinate keeps within that distance of its lattice point. Given as
-        :math:`(B, K, 2)` they are taken as they are, without the bound. A rotation by 90° is
-        within reach only without a bound.
+        :math:`(B, K, 2)` they are taken as they are, without the bound. Small bounds rule out large
+        rotations.
+
+        Where torch may use TF32 on CUDA, displacements are rounded to its ten bits.
 
         Splines are not closed under composition. :meth:`compose` and :meth:`inverse` return the
         spline that is exact at the lattice points; for the exact composition see

@@ -216,7 +216,13 @@ class Warp(torch.nn.Module):
     def _apply(self, fn, recurse=True):
         # Constants follow the device but stay in float64, whatever the dtype of the model:
         # rounded to half precision and back they would move every pixel.
+        constants = self._constants()
+        for name in constants:
+            self._buffers[name] = getattr(self, name).float()  # as some devices take no float64
         super()._apply(fn, recurse)
-        for name, exact in self._constants().items():
-            self._buffers[name] = exact.to(self._buffers[name].device)  # type: ignore[union-attr]
+        for name, exact in constants.items():
+            device = getattr(self, name).device
+            self._buffers[name] = (
+                exact.float().to(device) if device.type == "mps" else exact.to(device)
+            )
         return self
