@@ -82,6 +82,8 @@ def test_variation_equals_numpy():
         assert found["time"][place] == pytest.approx(time, rel=1e-9)
         assert found["cells"][place] == pytest.approx(cells, rel=1e-9)
         assert found["all"][place] == pytest.approx(values.std(), rel=1e-9)
+    rmse = float((prediction - target).double().square().mean().sqrt())
+    assert found["error"] == pytest.approx((rmse, found["all"][1]), rel=1e-6)
 
 
 def test_variation_of_what_is_not_finite_is_nan():

@@ -59,8 +59,8 @@ def flows(
     tail: float = 1.0,
     seed: int = 0,
 ) -> np.ndarray:
-    r"""Counts with a daily and a weekly rhythm, and a level of each cell; ``tail`` is the largest
-    level divided by the usual one.
+    r"""Counts with a daily and a weekly rhythm, and a level of each cell; once in a hundred hours
+    one of the cells has ``tail`` times as many.
     """
     rng = np.random.default_rng(seed)
     hours = np.array([float(stamp[8:10]) for stamp in stamps])
@@ -68,8 +68,9 @@ def flows(
     weekend = (days.astype("datetime64[D]").astype(int) + 3) % 7 >= 5
     rhythm = (1.2 + np.sin(2 * np.pi * (hours - 8) / 24)) * np.where(weekend, 0.6, 1.0)
     cells = level * rng.uniform(0.5, 1.5, size)
-    cells[:, -1, -1] *= tail
-    return rng.poisson(rhythm[:, None, None, None] * cells).astype(np.float32)
+    counts = rng.poisson(rhythm[:, None, None, None] * cells).astype(np.float32)
+    counts[50::100, :, -1, -1] *= tail
+    return counts
 
 
 def write_taxi_nyc(folder: Path, spans: Any = None, **kwargs: Any) -> Path:

@@ -94,6 +94,7 @@ class FlowVariation(Metric):
     total: Tensor
     square: Tensor
     within: Tensor
+    error: Tensor
 
     def __init__(self, size: Sequence[int]) -> None:
         super().__init__()
@@ -102,6 +103,7 @@ class FlowVariation(Metric):
         self.add_state("total", sums, dist_reduce_fx="sum")
         self.add_state("square", sums.clone(), dist_reduce_fx="sum")
         self.add_state("within", torch.zeros(2, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("error", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         r"""Adds windows; arguments as of :meth:`GridMetrics.update`."""
@@ -111,16 +113,20 @@ class FlowVariation(Metric):
         self.square = self.square + both.square().sum(1)
         frames = both.flatten(-2).var(-1, correction=0)
         self.within = self.within + frames.mean((2, 3)).sum(1)
+        self.error = self.error + (both[0] - both[1]).square().flatten(1).mean(1).sum()
 
     def compute(self) -> dict[str, tuple[float, float]]:
-        r"""The deviations of forecasts and targets by name: ``"time"``, ``"cells"``, ``"all"``."""
+        r"""The deviations of forecasts and targets by name: ``"time"``, ``"cells"``, ``"all"``; and
+        as ``"error"`` the RMSE, and that of the best constant.
+        """
         mean, square = self.total / self.count, self.square / self.count
         time = (square - mean.square()).clamp(min=0).flatten(1).mean(1)
         cells = self.within / self.count
         everything = square.flatten(1).mean(1) - mean.flatten(1).mean(1).square()
+        error = torch.stack([self.error / self.count, everything[1]])
         return {
             name: (math.sqrt(max(float(v[0]), 0.0)), math.sqrt(max(float(v[1]), 0.0)))
             if v.isfinite().all()
             else (math.nan, math.nan)
-            for name, v in (("time", time), ("cells", cells), ("all", everything))
+            for name, v in (("time", time), ("cells", cells), ("all", everything), ("error", error))
         }

@@ -274,13 +274,12 @@ class GridTask(LightningModule):
         r"""Logs ``val/rmse``, ``val/mae`` and the RMSE of each channel, and looks for a
         collapse.
         """
-        errors = self._log_scores("val")
+        self._log_scores("val")
         assert self.watch is not None
         if self.trainer.state.fn != TrainerFn.FITTING:
             self._tell(self.watch.verdict())
         elif not self.trainer.sanity_checking:
-            step = self.trainer.global_step
-            self._tell(self.watch.after_validation(step, float(errors["rmse"])))
+            self._tell(self.watch.after_validation(self.trainer.global_step))
 
     def on_test_epoch_end(self) -> None:
         r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
@@ -291,7 +290,7 @@ class GridTask(LightningModule):
             for step in self.report_steps or quarter_half_all(len(errors)):
                 self.log(_key(f"test/{name}_step_{step}"), errors[step - 1].float(), sync_dist=True)
         assert self.watch is not None
-        self.tested_windows = int(self.watch.variation.count) * self.trainer.world_size
+        self.tested_windows = self.watch.windows * self.trainer.world_size
         self._tell(self.watch.verdict())
 
     def _update(self, part: str, batch: GridBatch) -> None:
@@ -305,13 +304,11 @@ class GridTask(LightningModule):
         assert self.watch is not None
         self.watch.reset()
 
-    def _log_scores(self, part: str) -> dict[str, Tensor]:
-        errors = self.metrics[part].overall()  # type: ignore[operator]
-        for name, value in errors.items():
+    def _log_scores(self, part: str) -> None:
+        for name, value in self.metrics[part].overall().items():  # type: ignore[operator]
             # the metric has gathered all processes already
             shown = name == "rmse"
             self.log(_key(f"{part}/{name}"), value.float(), prog_bar=shown, sync_dist=True)
-        return dict(errors)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         r"""Optimizer and, if one is set, scheduler of the trained weights."""
