@@ -37,6 +37,7 @@ def test_one_for_each_use():
         "plot_6_published_checkpoint",
         "plot_7_camera_stream",
         "plot_8_grids_are_graphs",
+        "plot_9_spatial_transformer",
     ]
     assert (FOLDER / "README.rst").read_text(encoding="utf-8").startswith("Tutorials\n====")
 
