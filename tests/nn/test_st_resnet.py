@@ -205,6 +205,18 @@ def test_learnt_planes_are_channels_of_every_branch():
     assert not torch.equal(model.position, before)
 
 
+def test_zero_start_leaves_the_external_part():
+    torch.manual_seed(0)
+    model = STResNet(*GRID, **FRAMES, **SMALL, external_channels=3, zero_start=True).double()
+    inputs = given(model)
+    for _ in range(2):
+        alone = torch.tanh(model.external(inputs["external"]))
+        torch.testing.assert_close(model(**inputs), alone)
+        assert alone.abs().max() > 0
+        model.branches["trend"].conv_out.weight.data.fill_(1)
+        model.reset_parameters()
+
+
 # -- roll-out -------------------------------------------------------------------------------
 
 

@@ -73,6 +73,8 @@ class STResNet(torch.nn.Module):
         position_channels (int, optional): Number of learnt planes, the same for every sample, that
             each branch reads beside its frames: convolutions alone treat all cells alike, which a
             city does not. Not in the paper. (default: :obj:`0`)
+        zero_start (bool, optional): Whether the last convolution of each branch starts at zero, so
+            that a network which says changes starts near none. (default: :obj:`False`)
 
     Shapes:
         - **closeness**: :math:`(B, l_c C_{in}, H, W)`
@@ -110,6 +112,7 @@ class STResNet(torch.nn.Module):
         kernel_size: int = 3,
         dropout: float = 0.0,
         position_channels: int = 0,
+        zero_start: bool = False,
     ):
         super().__init__()
         in_channels = channels if in_channels is None else in_channels
@@ -149,18 +152,22 @@ class STResNet(torch.nn.Module):
             self.external = ExternalComponent(
                 external_channels, external_hidden, channels, height, width, external_activation
             )
-        self._reset_position()
+        self.zero_start = zero_start
+        self._reset_start()
 
     def reset_parameters(self) -> None:
         r"""Draws new weights."""
         for module in (*self.branches.values(), self.fusion, self.external):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
-        self._reset_position()
+        self._reset_start()
 
-    def _reset_position(self) -> None:
+    def _reset_start(self) -> None:
         if self.position is not None:
             torch.nn.init.normal_(self.position, std=POSITION_DEVIATION)
+        if self.zero_start:
+            for branch in self.branches.values():
+                torch.nn.init.zeros_(branch.conv_out.weight)  # type: ignore[union-attr,arg-type]
 
     def forward(
         self,
