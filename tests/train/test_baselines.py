@@ -143,6 +143,32 @@ def test_historical_mean_of_the_weekday():
     np.testing.assert_allclose(prediction[:, :, 0, 0].numpy(), expected, rtol=1e-5)
 
 
+def test_historical_mean_of_the_last_weeks():
+    r"""In time, not in rows: a gap of three days does not reach further back."""
+    series = random_series(num_steps=40 * 24, missing=0.1)
+    stamps = series.timestamps.copy()
+    stamps[20 * 24 :] += np.timedelta64(3, "D")
+    series = Series(series.values, stamps, series.mask)
+    stop, batch = 35 * 24, all_windows(series)
+    found = HistoricalMean(by_weekday=True, weeks=3).fit(series, stop).predict(batch)
+    first = int(stamps.searchsorted(stamps[stop] - np.timedelta64(21, "D")))
+    assert first == stop - 18 * 24
+    earlier = series.mask.clone()
+    earlier[:, :first] = False  # what the weeks leave out might as well not have been observed
+    blind = Series(series.values, stamps, earlier)
+    expected = HistoricalMean(by_weekday=True).fit(blind, stop)
+    slots = torch.from_numpy((stamps.astype(np.int64) // 3600) % 168)
+    seen = torch.stack([earlier[:, :stop][:, slots[:stop] == s].any(1) for s in range(168)], 1)
+    rows = batch.start[:, None] + torch.arange(HORIZON) + HISTORY
+    where = seen[:, slots[rows]]
+    assert where.float().mean() > 0.9
+    torch.testing.assert_close(found[where], expected.predict(batch)[where])
+    everything = HistoricalMean(by_weekday=True).fit(series, stop).predict(batch)
+    assert not torch.allclose(found, everything)
+    with pytest.raises(ValueError, match="weeks: expected at least 1, got 0"):
+        HistoricalMean(weeks=0)
+
+
 def test_historical_mean_in_blocks_of_nodes(monkeypatch):
     series = random_series()
     batch = all_windows(series)

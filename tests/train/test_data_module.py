@@ -6,6 +6,7 @@ import torch
 from torch_geometric.transforms import BaseTransform, ToUndirected
 
 from tests.train.tiny import HISTORY, HORIZON, STEPS, tiny_data
+from tests.train.tiny_grid import write_taxi_nyc
 from tgst.data import day_of_week
 from tgst.datasets import LosLoop
 from tgst.train import ForecastData, data_module
@@ -42,6 +43,38 @@ def test_parts_are_disjoint_and_evaluation_takes_every_window(root):
     assert targets["train"] == list(range(HISTORY, stop - HORIZON + 1, 5))
     assert targets["val"] == list(range(stop, end - HORIZON + 1))
     assert targets["test"] == list(range(end, STEPS - HORIZON + 1))
+
+
+def test_the_last_days_replace_the_shares(tmp_path):
+    root = write_taxi_nyc(tmp_path)  # 40 days of 2010 and 49 of 2011
+    data = ForecastData(
+        "taxinyc", str(root), {"years": [2010, 2011]}, history=6, horizon=1, test_days=7, val_days=5
+    )
+    data.setup()
+    stamps = data.series.timestamps
+    assert str(stamps[data.train_rows.stop]) == "2011-02-09T00:00:00"
+    times = {part: stamps[data.loader(part).starts + 6] for part in ("train", "val", "test")}
+    assert (str(times["val"][0]), str(times["val"][-1])) == (
+        "2011-02-09T00:00:00",
+        "2011-02-13T23:00:00",
+    )
+    assert len(times["test"]) == 7 * 24
+    # no window begins in one year and ends in the next
+    of_2011 = times["train"][times["train"] > np.datetime64("2010-12-31")]
+    assert str(of_2011[0]) == "2011-01-03T06:00:00"
+    assert data.unit == "trips/h"
+    assert data.target_names == ["new_flow", "end_flow"]
+
+
+def test_days_that_do_not_fit_are_refused(root):
+    with pytest.raises(
+        ValueError, match="replace the split together, got test_days 7 and val_days N"
+    ):
+        ForecastData(test_days=7)
+    with pytest.raises(
+        ValueError, match=r"test_days, val_days: expected fewer days .*, got 7 and 1"
+    ):
+        ready(root, test_days=7, val_days=1)
 
 
 def test_training_order_is_random_and_follows_the_seed(root):
@@ -149,7 +182,7 @@ def test_windows_stay_within_the_day():
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"dataset": "metr"}, "dataset must be one of .*losloop, .*simulated, got 'metr'"),
+        ({"dataset": "metr"}, "dataset must be one of .*losloop, .*taxinyc, got 'metr'"),
         ({"predict_part": "all"}, "predict_part must be train, val or test, got 'all'"),
         (
             {"dataset": "losloop"},

@@ -5,8 +5,18 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.train.tiny import HISTORY, HORIZON, STEPS, tiny_data, tiny_model, tiny_trainer
+from tests.train.tiny import (
+    HISTORY,
+    HORIZON,
+    STEPS,
+    tiny_data,
+    tiny_model,
+    tiny_trainer,
+    write_los_loop,
+)
+from tgst.data import Series, StandardScaler
 from tgst.train import ForecastTask
+from tgst.train.known_values import readings_before
 
 
 @pytest.fixture
@@ -69,3 +79,70 @@ def test_a_checkpoint_of_other_known_values_is_refused(root, weather, tmp_path):
                 datamodule=tiny_data(root, **other),
                 ckpt_path=tmp_path / "weather.ckpt",
             )
+
+
+def weekly_series(mask=None, days=20, absent=()):
+    stamps = np.datetime64("2012-03-01", "s") + np.arange(days * 24) * np.timedelta64(1, "h")
+    kept = np.delete(np.arange(len(stamps)), list(absent))
+    values = torch.rand(3, len(kept), 2, generator=torch.Generator().manual_seed(0)) * 50
+    return Series(values, stamps[kept], mask)
+
+
+def test_readings_of_a_week_before_are_found_by_their_stamps():
+    series = weekly_series(absent=(30, 31, 200))
+    scaler = StandardScaler().fit(series, 0, 300)
+    found = readings_before(series, scaler, np.timedelta64(7, "D"))
+    place = {stamp: row for row, stamp in enumerate(series.timestamps.tolist())}
+    lacking = 0
+    for row, stamp in enumerate(series.timestamps):
+        before = place.get((stamp - np.timedelta64(7, "D")).item())
+        lacking += before is None
+        expected = 0 if before is None else scaler.transform(series.values[:, before])
+        torch.testing.assert_close(found[:, row], torch.as_tensor(expected).expand(3, 2).float())
+    assert lacking == (7 * 24 - 2) + 3  # the first week, and three behind an absent slot
+
+
+def test_readings_that_were_not_observed_are_the_mean():
+    mask = torch.ones(3, 480, dtype=torch.bool)
+    mask[1, 5] = False
+    series = weekly_series(mask)
+    found = readings_before(series, StandardScaler().fit(series), np.timedelta64(7, "D"))
+    assert found[1, 5 + 168].tolist() == [0, 0]
+    assert (found[0, 5 + 168] != 0).all()
+
+
+def test_a_model_sees_the_readings_of_a_week_before(tmp_path):
+    folder = write_los_loop(tmp_path / "long", num_steps=2500)
+    kwargs = {"week_before": True, "time_of_day": False, "split": (0.95, 0.02, 0.03)}
+    data = tiny_data(folder, **kwargs)
+    data.setup()
+    batch = next(iter(data.test_dataloader()))
+    row = int(batch.start[0]) + HISTORY  # the first target
+    expected = data.scaler.transform(data.series.values[:, row - 7 * 288])
+    torch.testing.assert_close(batch.covariates[:, 0, HISTORY], expected)
+    task = ForecastTask(tiny_model(in_channels=1 + 1 + HORIZON), future_covariates=True)
+    tiny_trainer(tmp_path).test(task, datamodule=data, verbose=False)
+    assert task.scores["mae"].isfinite().all()
+
+
+def test_a_week_before_joins_the_columns_of_a_file(root, weather):
+    data = tiny_data(root, covariates="weather.csv", week_before=True)
+    data.setup()
+    given = {"time_of_day": 2, "day_of_week": 0, "covariates": 2, "week_before": 1}
+    assert data.covariate_channels == given
+    assert data.covariate_names == ["time_of_day", "rain", "holiday", "speed a week before"]
+    batch = next(iter(data.test_dataloader()))
+    assert batch.covariates.shape[-1] == 5
+    plain = tiny_data(root, covariates="weather.csv")
+    plain.setup()
+    other = next(iter(plain.test_dataloader()))
+    assert torch.equal(batch.covariates[:1, ..., :4], other.covariates)
+    # a series of a few hours has no week before
+    assert (batch.covariates[..., 4] == 0).all()
+
+
+def test_a_horizon_beyond_a_week_has_no_week_before(root):
+    data = tiny_data(root, week_before=True, history=12, horizon=4)
+    data.horizon = 2017
+    with pytest.raises(ValueError, match="week_before needs a horizon of at most a week, got 2017"):
+        data.setup()

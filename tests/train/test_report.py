@@ -31,6 +31,11 @@ def test_default_steps_and_best_of_each_column():
     assert lines[5] == "| second |  2.00  |  4.00* |"
 
 
+def test_number_of_decimals():
+    table = score_table({"a": {"mae": torch.tensor([0.01234])}}, decimals=4)
+    assert table.splitlines()[-1] == "| a     | 0.0123* |"
+
+
 def test_missing_error_is_never_the_best():
     table = score_table({"a": {"mae": torch.tensor([float("nan")])}, "b": {"mae": torch.ones(1)}})
     assert table.splitlines()[-2:] == ["| a     |  nan  |", "| b     | 1.00* |"]
