@@ -57,7 +57,8 @@ def test_fit_validate_test_and_predict_work_on_the_newest_run(run, capsys):
     assert scores["scores"]["accuracy"] == pytest.approx(accuracy)
     assert scores["scores"]["error_percent"] == pytest.approx(100 * (1 - accuracy))
     assert scores["images_of_class"] == [2] * 10
-    assert (FOLDER / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("confusion.png", "transforms.png"):
+        assert (FOLDER / name).read_bytes().startswith(b"\x89PNG")
 
     assert run("predict", "--ckpt_path", "last", "--top", "2") == 0
     assert "labels: runs/tiny/version_0/labels.csv" in capsys.readouterr().out

@@ -36,6 +36,12 @@ def test_counts_as_shades():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "1", "2"]
 
 
+def test_what_was_classified_is_named():
+    figure = plot_confusion(MATRIX, items="images", normalize=False)
+    assert figure.axes[0].get_title() == "75.0% of 12 images right"
+    assert figure.axes[1].get_ylabel() == "images"
+
+
 def test_many_classes_have_no_numbers_in_the_cells(tmp_path):
     figure = plot_confusion(np.eye(100, dtype=int))
     assert len(parts(figure)[0].texts) == 0

@@ -1,5 +1,5 @@
-r"""Training, testing and using models of forecasting and recognition: Lightning tasks, data
-modules, command line.
+r"""Training, testing and using models of forecasting, recognition, grids and images: Lightning
+tasks, data modules, command line.
 
 The names are loaded when they are first used, so that the command line answers at once and
 ``tgst.train`` can be imported without Lightning.

@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="tgst",
-        description="Train, test and use models that forecast readings on graphs or recognise the "
-        "actions of skeletons.",
+        description="Train, test and use models that forecast readings on graphs and grids, or "
+        "recognise the actions of skeletons and what images show.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -202,6 +202,14 @@ class ImageData(LightningDataModule):
         """
         return self._parts["val" if self.validates else "train"][0][:count]
 
+    def test_images(self, count: int) -> Tensor:
+        r"""The first test images.
+
+        Args:
+            count: At most so many.
+        """
+        return self._parts["test"][0][:count]
+
     def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ImageBatch:
         r"""Augments training batches.
 
