@@ -74,6 +74,17 @@ def test_gif_has_the_frames_and_the_rate(tmp_path):
         assert image.info["duration"] == 200
 
 
+def test_other_files_are_left_to_the_writers_of_matplotlib(monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        "matplotlib.animation.FuncAnimation.save",
+        lambda self, path, **kwargs: given.update(path=path, **kwargs),
+    )
+    animate_warp(images(), theta(Affine()), Affine(), frames_per_second=5, path="warp.mp4")
+    assert (str(given["path"]), given["fps"]) == ("warp.mp4", 5)
+    assert "writer" not in given
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -76,25 +76,14 @@ def animate_warp(
     """
     images = as_images(x)
     transforms = as_transforms(theta, len(images), batch_dims=2)
-    frames = len(transforms[0])
-    if frames == 0 or any(len(each) != frames for each in transforms):
-        raise ValueError(
-            "theta: expected one or more frames, as many of each transform, got "
-            f"{[len(each) for each in transforms]}"
-        )
-    if titles is not None and len(titles) != frames:
-        raise ValueError(f"titles: expected one for each of the {frames} frames, got {len(titles)}")
-    if not 0 < frames_per_second < np.inf:
-        raise ValueError(f"frames_per_second: expected a number > 0, got {frames_per_second}")
+    _check_frames(transforms, titles, frames_per_second)
     resample = quiet_resample(warp, output_size)
     size = images.shape[2:]
+    options = (size, resample.align_corners, lattice)
     lines = [
-        np.stack(
-            [warped_lines(resample.warp, t, size, resample.align_corners, lattice) for t in each]
-        )
+        np.stack([warped_lines(resample.warp, theta, *options) for theta in each])
         for each in transforms
     ]
-
     figure, grid = _panels(len(images), 1 + len(transforms))
     top, ends = float(images.max()), limits(lines, size)
     drawn: list[list[Any]] = []
@@ -123,12 +112,34 @@ def animate_warp(
         return [artist for artists in drawn for artist in artists] + [heading]
 
     milliseconds = 1000 / frames_per_second
+    frames = len(transforms[0])
     animation = FuncAnimation(figure, draw, frames=frames, interval=milliseconds, blit=False)
     if path is not None:
-        gif = Path(path).suffix.lower() == ".gif"
-        writer = PillowWriter(frames_per_second) if gif else None  # type: ignore[arg-type]
-        animation.save(path, writer=writer, fps=None if gif else frames_per_second, dpi=80)  # type: ignore[arg-type]
+        _save(animation, Path(path), frames_per_second)
     return animation
+
+
+def _check_frames(
+    transforms: Sequence[Tensor], titles: Sequence[str] | None, frames_per_second: float
+) -> None:
+    lengths = [len(each) for each in transforms]
+    if min(lengths) == 0 or len(set(lengths)) > 1:
+        raise ValueError(
+            f"theta: expected one or more frames, as many of each transform, got {lengths}"
+        )
+    if titles is not None and len(titles) != lengths[0]:
+        raise ValueError(
+            f"titles: expected one for each of the {lengths[0]} frames, got {len(titles)}"
+        )
+    if not 0 < frames_per_second < np.inf:
+        raise ValueError(f"frames_per_second: expected a number > 0, got {frames_per_second}")
+
+
+def _save(animation: FuncAnimation, path: Path, rate: float) -> None:
+    options: dict[str, Any] = {"fps": rate}
+    if path.suffix.lower() == ".gif":
+        options = {"writer": PillowWriter(rate)}  # type: ignore[arg-type]
+    animation.save(path, dpi=80, **options)
 
 
 def _panels(columns: int, rows: int) -> tuple[Figure, np.ndarray]:
