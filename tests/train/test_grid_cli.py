@@ -171,6 +171,20 @@ def test_shipped_configurations_take_a_step(name, folders, tmp_path, monkeypatch
     assert cli.main(["fit", "--config", name, *arguments]) == 0
 
 
+def test_the_second_stage_of_a_published_recipe_needs_no_other_callbacks(
+    folders, tmp_path, monkeypatch
+):
+    """Its early stopping finds no val/rmse to look at."""
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--root", str(folders["bikenyc"]), "--data.train_on_all", "true"]
+    arguments += ["--trainer.max_epochs", "2", "--trainer.limit_train_batches", "1"]
+    arguments += ["--trainer.accelerator", "cpu", "--data.batch_size", "2"]
+    assert cli.main(["fit", "--config", "grid_bikenyc", *arguments]) == 0
+    folder = Path("runs/grid_bikenyc/version_0/checkpoints")
+    assert [path.name for path in folder.iterdir()] == ["last.ckpt"]
+    assert load(folder / "last.ckpt")["epoch"] == 1
+
+
 def test_there_is_a_configuration_for_every_data_set():
     assert CONFIGS == [
         "grid_bikenyc",
