@@ -38,6 +38,19 @@ def test_holidays():
     assert features[:, 8].tolist() == [0] * 48 + [1] * 48 + [0] * 48 + [1] * 48
 
 
+def test_holidays_of_days_before():
+    stamps = slots(48 * 4)
+    days = np.array(["2013-06-30", "2013-07-02"], "M8[D]")
+    features, names = external_features(stamps, days, hour_of_day=True, holiday_lags=(1, 2))
+    assert names[8:10] == ["holiday", "hour_0"]
+    assert names[-2:] == ["holiday_1_days_before", "holiday_2_days_before"]
+    assert features[:, -2].tolist() == [1] * 48 + [0] * 48 + [1] * 48 + [0] * 48
+    assert features[:, -1].tolist() == [0] * 48 + [1] * 48 + [0] * 48 + [1] * 48
+    for lags, given in (((0,), days), ((7,), None)):
+        with pytest.raises(ValueError, match=rf"holiday_lags: .* got \[{lags[0]}\]"):
+            external_features(stamps, given, holiday_lags=lags)
+
+
 def test_the_28_of_taxi_bj():
     stamps = slots(100)
     weather = meteorology(slots(110, "2013-06-30T22:00"))  # record 4 is that of the first slot

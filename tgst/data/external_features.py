@@ -2,6 +2,8 @@ r"""What a forecast of flows knows besides the flows: day, holiday, weather."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,6 +21,7 @@ def external_features(
     fit_stop: int | None = None,
     weather_lag: int = 1,
     hour_of_day: bool = False,
+    holiday_lags: Sequence[int] = (),
     step: np.timedelta64 | None = None,
 ) -> tuple[Tensor, list[str]]:
     r"""The external features of `"Deep Spatio-Temporal Residual Networks for Citywide Crowd Flows
@@ -30,7 +33,9 @@ def external_features(
     * 1 on holidays (1, with :obj:`holidays`);
     * kind of weather, one-hot (17 in TaxiBJ), wind speed (1) and temperature (1, all three with
       :obj:`meteorology`), of :obj:`weather_lag` slots before;
-    * hour of the day, one-hot (24, with :obj:`hour_of_day`; not published).
+    * hour of the day, one-hot (24, with :obj:`hour_of_day`; not published);
+    * 1 where the day so many days before was a holiday (one for each of :obj:`holiday_lags`; not
+      published): the week before is a poor guide after a holiday.
 
     Those are the 28 of TaxiBJ and the 8 of BikeNYC. Wind speed and temperature are scaled so that
     the least and the largest value of the **training rows** become 0 and 1; the authors' code takes
@@ -50,6 +55,8 @@ def external_features(
             weather of the slot itself (:obj:`0`) is not known when the forecast is made.
             (default: :obj:`1`)
         hour_of_day (bool, optional): Whether to add the hour. (default: :obj:`False`)
+        holiday_lags (sequence of int, optional): Numbers of days, at least 1; need
+            :obj:`holidays`. (default: :obj:`()`)
         step (numpy.timedelta64, optional): Length of a slot. (default: the most frequent difference
             of neighbouring timestamps)
 
@@ -62,7 +69,8 @@ def external_features(
 
     Raises:
         ValueError: If the timestamps are no moments, :obj:`fit_stop` is missing or outside of the
-            rows, :obj:`weather_lag` is negative, or a slot has no weather.
+            rows, :obj:`weather_lag` is negative, a slot has no weather, or there are
+            :obj:`holiday_lags` below 1 or without :obj:`holidays`.
     """
     stamps = np.asarray(timestamps)
     if stamps.dtype.kind != "M" or stamps.ndim != 1 or len(stamps) == 0:
@@ -70,12 +78,16 @@ def external_features(
             f"timestamps: expected a datetime64 array [T], got {stamps.dtype} of shape "
             f"{list(stamps.shape)}"
         )
+    if any(lag < 1 for lag in holiday_lags) or (holidays is None and holiday_lags):
+        raise ValueError(
+            "holiday_lags: expected numbers of days from 1 on, and holidays beside them, got "
+            f"{[*holiday_lags]}{' without holidays' if holidays is None else ''}"
+        )
     week = day_of_week(stamps)
     columns = [week, week[:, :5].sum(axis=1, keepdims=True)]
     names = [*WEEKDAYS, "weekday"]
     if holidays is not None:
-        days = np.asarray(holidays).astype("datetime64[D]")
-        columns.append(np.isin(stamps.astype("datetime64[D]"), days)[:, None])
+        columns.append(_holiday(stamps, holidays, 0))
         names.append("holiday")
     if meteorology is not None:
         rows = _weather_rows(stamps, meteorology, weather_lag, step)
@@ -88,8 +100,17 @@ def external_features(
         hour = stamps.astype("datetime64[h]").astype(np.int64) % 24
         columns.append(np.eye(24)[hour])
         names += [f"hour_{hour}" for hour in range(24)]
+    if holidays is not None:
+        columns += [_holiday(stamps, holidays, lag) for lag in holiday_lags]
+        names += [f"holiday_{lag}_days_before" for lag in holiday_lags]
     features = np.concatenate([column.astype(np.float32) for column in columns], axis=1)
     return torch.from_numpy(features), names
+
+
+def _holiday(stamps: np.ndarray, holidays: np.ndarray, lag: int) -> np.ndarray:
+    r"""Whether the day :obj:`lag` days before each slot was a holiday, as a column."""
+    days = np.asarray(holidays).astype("datetime64[D]")
+    return np.isin(stamps.astype("datetime64[D]") - lag, days)[:, None]
 
 
 def _weather_rows(

@@ -54,6 +54,8 @@ class GridData(LightningDataModule):
         external: Give external features: day, and holidays and weather where the data set has them
             (:func:`tgst.data.external_features`).
         hour_of_day: The hour joins them.
+        holiday_lags: Whether the days so many days before were holidays joins them, for example
+            ``[7]`` beside ``reference: week``.
         scaling: Arguments of :class:`tgst.data.FlowScaler`, the scaling of the frames; the
             published ``{"method": "min_max"}`` by default.
         change_scaling: Those of the scaling of changes, of scaled frames, in and out of the
@@ -97,6 +99,7 @@ class GridData(LightningDataModule):
         changes: bool = False,
         external: bool = True,
         hour_of_day: bool = False,
+        holiday_lags: list[int] | None = None,
         scaling: dict[str, Any] | None = None,
         change_scaling: dict[str, Any] | None = None,
         test_days: float = 28,
@@ -136,6 +139,7 @@ class GridData(LightningDataModule):
         self.horizon = horizon
         self.reference, self.changes = reference, changes
         self.external, self.hour_of_day = external, hour_of_day
+        self.holiday_lags = list(holiday_lags or [])
         self.scaling = {"method": "min_max"} | (scaling or {})
         self.change_scaling = change_scaling
         _made_scaler("scaling", self.scaling)
@@ -266,6 +270,7 @@ class GridData(LightningDataModule):
                 getattr(dataset, "meteorology", None),
                 fit_stop=self.train_stop,
                 hour_of_day=self.hour_of_day,
+                holiday_lags=self.holiday_lags,
                 step=series.step,
             )
 
