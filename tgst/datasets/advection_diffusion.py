@@ -10,10 +10,11 @@ from tgst.ops.adjacency import check_count
 
 
 class AdvectionDiffusion:
-    r"""Advection and diffusion on a grid of square cells: finite volumes with van Leer's limiter,
-    from `"Towards the Ultimate Conservative Difference Scheme. II. Monotonicity and Conservation
-    Combined in a Second-Order Scheme" <https://doi.org/10.1016/0021-9991(74)90019-9>`_
-    (van Leer, 1974).
+    r"""Advection and diffusion on a grid of square cells, by finite volumes with van Leer's limiter.
+
+    The limiter is that of `"Towards the Ultimate Conservative Difference Scheme, II: Monotonicity
+    and Conservation Combined in a Second-Order Scheme"
+    <https://doi.org/10.1016/0021-9991(74)90019-9>`_ (van Leer, 1974).
 
     .. math::
         \frac{\partial u}{\partial t} = - \nabla \cdot (\mathbf{v} u) + D \, \nabla^2 u
