@@ -111,11 +111,12 @@ def test_number_of_frames_and_description(root):
 
 
 def test_external_features_are_those_of_the_targets(root):
-    data = tiny_data(root, hour_of_day=True)
+    data = tiny_data(root, hour_of_day=True, holiday_lags=[7])
     holidays = np.array(["2010-01-01", "2011-01-17"], "datetime64[D]")
-    values, names = external_features(data.series.timestamps, holidays, hour_of_day=True)
+    options = {"hour_of_day": True, "holiday_lags": [7]}
+    values, names = external_features(data.series.timestamps, holidays, **options)
     assert data.external_names == names
-    assert len(names) == 8 + 1 + 24
+    assert len(names) == 8 + 1 + 24 + 1
     batch = next(iter(data.loader("train")))
     assert torch.equal(batch.external[:, 0], values[batch.row])
     assert tiny_data(root, external=False).test_dataloader().dataset.external.size(1) == 0
