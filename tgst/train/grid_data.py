@@ -54,8 +54,6 @@ class GridData(LightningDataModule):
         external: Give external features: day, and holidays and weather where the data set has them
             (:func:`tgst.data.external_features`).
         hour_of_day: The hour joins them.
-        holiday_lags: Whether the days so many days before were holidays joins them: after a holiday
-            the week before is a poor reference.
         holiday_lags: Whether the days so many days before were holidays joins them, for example
             ``[7]`` beside ``reference: week``.
         scaling: Arguments of :class:`tgst.data.FlowScaler`, the scaling of the frames; the
@@ -141,7 +139,6 @@ class GridData(LightningDataModule):
         self.horizon = horizon
         self.reference, self.changes = reference, changes
         self.external, self.hour_of_day = external, hour_of_day
-        self.holiday_lags = list(holiday_lags or [])
         self.holiday_lags = list(holiday_lags or [])
         self.scaling = {"method": "min_max"} | (scaling or {})
         self.change_scaling = change_scaling
