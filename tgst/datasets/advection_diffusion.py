@@ -12,8 +12,8 @@ from tgst.ops.adjacency import check_count
 class AdvectionDiffusion:
     r"""Advection and diffusion on a grid of square cells, by finite volumes with a flux limiter.
 
-    The limiter is van Leer's, of `"Towards the Ultimate Conservative Difference Scheme, II: Monotonicity
-    and Conservation Combined in a Second-Order Scheme"
+    The limiter is van Leer's, of `"Towards the Ultimate Conservative Difference Scheme, II:
+    Monotonicity and Conservation Combined in a Second-Order Scheme"
     <https://doi.org/10.1016/0021-9991(74)90019-9>`_ (van Leer, 1974).
 
     .. math::
