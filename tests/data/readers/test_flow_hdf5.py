@@ -90,6 +90,11 @@ def test_missing_keys(tmp_path):
         pass
     with pytest.raises(ValueError, match=r"got no data, date but nothing"):
         read_flow_hdf5(path, 48)
+    with h5py.File(path, "w") as file:
+        file["data"] = h5py.Empty("f")
+        file["date"] = b"2013070101"
+    with pytest.raises(ValueError, match=r"got no data, date but data None, date \(\)"):
+        read_flow_hdf5(path, 48)
 
 
 def test_no_hdf5(tmp_path):
@@ -134,7 +139,8 @@ def values(nan: bool = False) -> np.ndarray:
         ),
         (values()[:0], r"data: expected frames \[n, .*got shape \[0, 2, 3, 2\]"),
         (values()[:23], r"date: expected 23 stamps, one per frame of data .*got shape \[24\]"),
-        (values(nan=True), r"data\[7, 1, 2, 0\]: expected a finite number, got nan"),
+        (values(nan=True), r"data\[7, 1, 2, 0\]: expected a finite number \(float32\), got nan"),
+        (values() * 1e37, r"data\[0, 1, 0, 0\]: expected a finite number .*, got 5e\+38"),
         (values().astype("S5"), r"data: expected numbers, got \|S5"),
     ],
 )

@@ -42,7 +42,9 @@ def change(path, **arrays):
          r"got no WindSpeed but Temperature \(96,\), Weather \(96, 17\), date \(96,\)"),
         ({"Weather": np.zeros(96)}, r"Weather: expected \[n, kinds\] with n = 96 .*shape \[96\]"),
         ({"Temperature": np.zeros(95)}, r"Temperature: expected \[n\] with n = 96 .*shape \[95\]"),
-        ({"WindSpeed": np.full(96, np.inf)}, r"WindSpeed\[0\]: expected a finite number, got inf"),
+        ({"WindSpeed": np.full(96, np.inf)}, r"WindSpeed\[0\]: expected a finite .*, got inf"),
+        ({"date": 2013070101}, r"got no date but .*date \(\)"),
+        ({"date": np.array(STAMPS)[:, None]}, r"date: expected \[n\] .*shape \[96, 1\]"),
         ({"date": np.array([*STAMPS[:95], b"2013-07-02"])}, r"date\[95\]: .*got '2013-07-02'"),
     ],
 )  # fmt: skip

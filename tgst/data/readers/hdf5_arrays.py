@@ -18,8 +18,8 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no HDF5 or cut off, or holds no array of a name; the message
-            names those that it holds.
+        ValueError: If the file is no HDF5 or cut off, or holds no array of a name (a single number
+            is none); the message names those that it holds.
     """
     import h5py
 
@@ -30,7 +30,8 @@ def read_arrays(path: Path, names: Sequence[str]) -> list[np.ndarray]:
     except OSError as error:
         raise ValueError(f"{path}: expected an HDF5 file, got {error}") from error
     with file:
-        missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
+        # A single number has the shape (), a dataset without any value (h5py.Empty) has none.
+        missing = [name for name in names if not getattr(file.get(name), "shape", None)]
         if missing:
             raise ValueError(
                 f"{path}: expected the arrays {', '.join(names)}, got no {', '.join(missing)} but "
@@ -58,12 +59,16 @@ def finite_numbers(values: np.ndarray, where: str) -> np.ndarray:
         where (str): How messages call them.
 
     Raises:
-        ValueError: If they are no numbers, or one is NaN or infinite.
+        ValueError: If they are no numbers, or one is NaN or infinite or beyond float32.
     """
     if values.dtype.kind not in "iufb":
         raise ValueError(f"{where}: expected numbers, got {values.dtype}")
-    finite = np.isfinite(values)
+    with np.errstate(over="ignore"):  # refused below
+        numbers = values.astype(np.float32)
+    finite = np.isfinite(numbers)
     if not finite.all():
         place = tuple(int(index) for index in np.argwhere(~finite)[0])
-        raise ValueError(f"{where}{list(place)}: expected a finite number, got {values[place]}")
-    return values.astype(np.float32)
+        raise ValueError(
+            f"{where}{list(place)}: expected a finite number (float32), got {values[place]}"
+        )
+    return numbers

@@ -55,8 +55,9 @@ def read_meteorology(
     path = Path(path)
     names = ("date", "Weather", "WindSpeed", "Temperature")
     stamps, weather, wind, temperature = read_arrays(path, names)
-    count = (len(stamps),)
+    count = stamps.shape[:1]
     for name, array, ndim in (
+        ("date", stamps, 1),
         ("Weather", weather, 2),
         ("WindSpeed", wind, 1),
         ("Temperature", temperature, 1),
