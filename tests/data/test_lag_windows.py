@@ -191,3 +191,8 @@ def test_bad_timestamps():
         "row 4 after 2012-03-01T03:00:00",
     ):
         LagWindows(hours(9)[[0, 1, 2, 3, 3, 4]])
+    halves = np.datetime64("2012-03-01", "ms") + np.timedelta64(500, "ms") * np.arange(20)
+    with pytest.raises(
+        ValueError, match=r"got 2012-03-01T00:00:00 at row 1 after .* to the second"
+    ):
+        LagWindows(halves, 3, 0, 0, step=np.timedelta64(1, "s"))

@@ -41,7 +41,8 @@ class LagWindows:
         first).
 
     Args:
-        timestamps (numpy.ndarray): Beginning of each slot, datetime64, strictly increasing.
+        timestamps (numpy.ndarray): Beginning of each slot, datetime64, strictly increasing by whole
+            seconds.
         closeness (int, optional): Recent slots :math:`l_c`. (default: :obj:`3`)
         period (int, optional): Days :math:`l_p`. (default: :obj:`1`)
         trend (int, optional): Weeks :math:`l_q`. (default: :obj:`1`)
@@ -179,14 +180,15 @@ def _checked(timestamps: np.ndarray) -> np.ndarray:
             "timestamps: expected a datetime64 array [T] of at least 2 slots, got "
             f"{stamps.dtype} of shape {list(stamps.shape)}"
         )
+    stamps = stamps.astype("datetime64[s]")
     later = np.diff(stamps) > np.timedelta64(0)
     if not later.all():
         row = int((~later).argmax()) + 1
         raise ValueError(
             f"timestamps: expected strictly increasing moments, got {stamps[row]} at row {row} "
-            f"after {stamps[row - 1]}"
+            f"after {stamps[row - 1]}, to the second"
         )
-    return stamps.astype("datetime64[s]")
+    return stamps
 
 
 def _seconds(name: str, value: np.timedelta64) -> np.timedelta64:
