@@ -161,6 +161,16 @@ def test_bad_frames():
         FlowScaler().fit(x)
 
 
+def test_integers_are_not_scaled():
+    """They would be divided by a rounded scale, such as 0."""
+    counts = frames().long()
+    scaler = FlowScaler().fit(counts)
+    assert torch.equal(scaler.scale, FlowScaler().fit(counts.float()).scale)
+    for method in (scaler.transform, scaler.inverse_transform):
+        with pytest.raises(ValueError, match=r"x: expected floating point, got torch.int64"):
+            method(counts)
+
+
 @pytest.mark.parametrize(
     ("per", "shape", "expected"),
     [

@@ -137,7 +137,8 @@ class FlowScaler(torch.nn.Module):
             - **output:** :math:`(*, C, H, W)`, dtype of :obj:`x`
 
         Raises:
-            ValueError: If channels, height or width are not those of the scaler.
+            ValueError: If channels, height or width are not those of the scaler, or :obj:`x` is
+                not floating point.
         """
         self._check_size(x)
         return (self._bend(x) - self.shift.to(x.dtype)) / self.scale.to(x.dtype)
@@ -186,6 +187,8 @@ class FlowScaler(torch.nn.Module):
         return shift.squeeze(0), scale.squeeze(0)
 
     def _check_size(self, x: Tensor) -> None:
+        if not x.is_floating_point():  # shift and scale would be rounded to the dtype of x
+            raise ValueError(f"x: expected floating point, got {x.dtype}")
         size = tuple(self.scale.shape)
         got = tuple(x.shape[-3:])
         expected = {"all": (), "channel": size[:1], "cell": size}[self.per]
