@@ -96,6 +96,19 @@ def test_weather_lag(lag):
     ]
 
 
+def test_weather_of_one_slot():
+    """A single slot does not say how long it is; that of the slot itself is not known yet."""
+    weather = meteorology(slots(60))
+    one = {"timestamps": slots(60)[30:31], "meteorology": weather, "fit_stop": 1}
+    with pytest.raises(ValueError, match="step: expected the length of a slot for 1 slot, got"):
+        external_features(**one)
+    features, names = external_features(**one, step=SLOT)
+    kind = names.index("weather_0")
+    assert features[0, kind : kind + 17].argmax() == 29 % 17
+    now, _ = external_features(**one, weather_lag=0)
+    assert now[0, kind : kind + 17].argmax() == 30 % 17
+
+
 def test_missing_records():
     """The last record before counts; at the first slot, that of the slot itself."""
     weather = meteorology(slots(60))
@@ -126,6 +139,8 @@ def test_errors():
     stamps, weather = slots(100), meteorology(slots(100))
     with pytest.raises(ValueError, match=r"timestamps: expected a datetime64 array \[T\], got int"):
         external_features(np.arange(3))
+    with pytest.raises(ValueError, match="timestamps: expected ascending moments"):
+        external_features(stamps[::-1], meteorology=weather, fit_stop=9)
     for stop in (None, 0, 101):
         with pytest.raises(ValueError, match=rf"fit_stop: .*1\.\.100, .* got {stop}"):
             external_features(stamps, meteorology=weather, fit_stop=stop)

@@ -68,9 +68,10 @@ def external_features(
         - **features:** :math:`(T, E)`, float32
 
     Raises:
-        ValueError: If the timestamps are no moments, :obj:`fit_stop` is missing or outside of the
-            rows, :obj:`weather_lag` is negative, a slot has no weather, or there are
-            :obj:`holiday_lags` below 1 or without :obj:`holidays`.
+        ValueError: If the timestamps are no moments or not ascending, :obj:`fit_stop` is missing or
+            outside of the rows, :obj:`weather_lag` is negative, a slot has no weather, there is
+            one slot only and no :obj:`step` to go back by, or there are :obj:`holiday_lags` below 1
+            or without :obj:`holidays`.
     """
     stamps = np.asarray(timestamps)
     if stamps.dtype.kind != "M" or stamps.ndim != 1 or len(stamps) == 0:
@@ -78,6 +79,8 @@ def external_features(
             f"timestamps: expected a datetime64 array [T], got {stamps.dtype} of shape "
             f"{list(stamps.shape)}"
         )
+    if not (np.diff(stamps) > np.timedelta64(0)).all():
+        raise ValueError("timestamps: expected ascending moments, got others")
     if any(lag < 1 for lag in holiday_lags) or (holidays is None and holiday_lags):
         raise ValueError(
             "holiday_lags: expected numbers of days from 1 on, and holidays beside them, got "
@@ -119,6 +122,8 @@ def _weather_rows(
     r"""The record of weather that goes with each slot."""
     if lag < 0:
         raise ValueError(f"weather_lag: expected at least 0 slots, got {lag}")
+    if step is None and len(stamps) < 2 and lag:  # a step of 0 would take the weather of now
+        raise ValueError(f"step: expected the length of a slot for {len(stamps)} slot, got None")
     length = irregular_steps(stamps)[1] if step is None else step
     wanted = stamps - lag * length
     rows = _last_record(meteorology.timestamps, wanted)
