@@ -10,7 +10,9 @@ from tests.datasets.real_folder import real_folder
 from tests.train.tiny import tiny_trainer
 from tests.train.tiny_grid import tiny_data, trained, write_taxi_nyc
 from tgst.train import GridData, GridTask
+from tgst.train.cell_regression import CellRegression
 from tgst.train.grid_scores import (
+    LINEAR,
     grid_baseline_scores,
     grid_scores,
     grid_table,
@@ -33,7 +35,7 @@ def test_baselines_equal_numpy(root):
     target = data.parts["test"].target
     truth = frames[target]
     scores = grid_baseline_scores(data)
-    names = ["last value", "same time last week", "mean by time of week, 16 weeks"]
+    names = ["last value", "same time last week", "mean by time of week, 16 weeks", LINEAR]
     assert list(scores) == names
     last = np.repeat(frames[target[:, :1] - 1], 3, axis=1)
     np.testing.assert_allclose(scores["last value"]["rmse"], rmse(last, truth), rtol=1e-5)
@@ -44,6 +46,11 @@ def test_baselines_equal_numpy(root):
     np.testing.assert_allclose(found, channel, rtol=1e-5)
     mae = np.abs(week - truth).mean(axis=(0, 2, 3, 4))
     np.testing.assert_allclose(scores["same time last week"]["mae"], mae, rtol=1e-5)
+    model = CellRegression().fit(data.frames, data.parts["train"])
+    linear = model.predict(data.frames, data.parts["test"]).numpy()
+    np.testing.assert_allclose(scores[LINEAR]["rmse"], rmse(linear, truth), rtol=1e-5)
+    first = grid_baseline_scores(data, windows=5)[LINEAR]["rmse"]
+    np.testing.assert_allclose(first, rmse(linear[:5], truth[:5]), rtol=1e-5)
 
 
 def test_the_mean_is_that_of_the_last_weeks_of_the_training_frames(tmp_path):
@@ -71,7 +78,7 @@ def test_short_training_parts_have_fewer_baselines():
         period=0, trend=0, external=False, test_days=2, val_days=1,
     )  # fmt: skip
     data.setup()
-    assert list(grid_baseline_scores(data)) == ["last value"]
+    assert list(grid_baseline_scores(data)) == ["last value", LINEAR]
 
 
 def test_scores_of_a_tested_model_beside_the_baselines(root, tmp_path):

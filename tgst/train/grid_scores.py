@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tgst.loader import WindowBatch
 from tgst.train.baselines import Baseline, HistoricalMean, LastValue
+from tgst.train.cell_regression import CellRegression
 from tgst.train.grid_data import GridData
 from tgst.train.grid_metrics import GridMetrics
 from tgst.train.grid_task import GridTask
@@ -23,6 +24,7 @@ from tgst.utils import nodes_to_grid
 
 __all__ = ["grid_baseline_scores", "grid_scores", "grid_table", "write_grid_scores"]
 
+LINEAR = "linear in each cell"
 MEAN_WEEKS = 16
 WINDOWS_PER_CHUNK = 64
 
@@ -50,9 +52,10 @@ def grid_scores(task: GridTask, data: GridData) -> dict[str, dict[str, Tensor]]:
 def grid_baseline_scores(
     data: GridData, rmse_factor: float | None = None, windows: int | None = None
 ) -> dict[str, dict[str, Tensor]]:
-    r"""The test scores of what needs no network: the last value, and, where the training frames are
-    that long, the value of a week before and the mean of the same time of the week over the last 16
-    weeks of the training frames (or as many as there are).
+    r"""The test scores of what needs no network: the last value; where the training frames are that
+    long, the value of a week before and the mean of the same time of the week over the last 16
+    weeks of the training frames (or as many as there are); and a linear regression in each cell on
+    the frames that the model reads (:class:`tgst.train.cell_regression.CellRegression`).
 
     Args:
         data: Data that were set up.
@@ -70,11 +73,17 @@ def grid_baseline_scores(
         mean = HistoricalMean(by_weekday=True, weeks=weeks)
         name = f"mean by time of week, {weeks} weeks"
         baselines[name] = mean.fit(series, stop)
-    metrics = {n: GridMetrics(data.horizon, series.channels, rmse_factor) for n in baselines}
+    names = [*baselines, LINEAR]
+    metrics = {n: GridMetrics(data.horizon, series.channels, rmse_factor) for n in names}
     for batch in _batches(data, windows):
         target = _frames(batch.y, data)
         for name, baseline in baselines.items():
             metrics[name].update(_frames(baseline.predict(batch), data), target)
+    linear = CellRegression().fit(data.frames, data.parts["train"])
+    rows = data.parts["test"].select(slice(windows))
+    for start in range(0, len(rows.target), WINDOWS_PER_CHUNK):
+        part = rows.select(slice(start, start + WINDOWS_PER_CHUNK))
+        metrics[LINEAR].update(linear.predict(data.frames, part), data.frames[part.target])
     return {name: metric.scores() for name, metric in metrics.items()}
 
 
