@@ -126,6 +126,7 @@ def test_transform():
         ({"interval": 7}, "interval: expected a divisor of 86400 seconds, a day, got 7"),
         ({"interval": 0}, "interval: expected at least 1, got 0"),
         ({"start": "monday"}, r"start: expected a date and time \(ISO 8601\), got 'monday'"),
+        ({"start": "NaT"}, r"start: expected a date and time \(ISO 8601\), got 'NaT'"),
         ({"wind": 3.0}, "wind: expected two numbers"),
         ({"connectivity": 5}, "connectivity: expected 4 or 8, got 5"),
     ],

@@ -150,6 +150,8 @@ def _timestamps(start: str, interval: int, num_steps: int) -> np.ndarray:
         first = np.datetime64(start, "s")
     except ValueError as error:
         raise ValueError(f"start: expected a date and time (ISO 8601), got {start!r}") from error
+    if np.isnat(first):
+        raise ValueError(f"start: expected a date and time (ISO 8601), got {start!r}")
     return first + np.arange(num_steps) * np.timedelta64(interval, "s")
 
 
