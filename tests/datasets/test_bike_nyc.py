@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from tests.data.flow_files import slot_stamps, write_flow
 from tgst.data import LagWindows, external_features
 from tgst.datasets import BikeNYC
+from tgst.transforms import OffsetPartition
+from tgst.utils import grid_graph
 
 NAME = "NYC14_M16x8_T60_NewEnd.h5"
 
@@ -24,6 +27,13 @@ def test_published_layout(tmp_path, first_slot):
     assert len(LagWindows(series.timestamps, 3, 4, 4)) == 3720
     features, _ = external_features(series.timestamps, dataset.holidays)
     assert features.shape == (4392, 8)
+
+
+def test_connectivity_and_transform(tmp_path):
+    write_flow(tmp_path / NAME, slot_stamps("2014-04-01", "2014-04-01", 24, 0))
+    offsets = OffsetPartition()
+    data = BikeNYC(tmp_path, connectivity=8, transform=offsets)[0]
+    assert torch.equal(data.edge_type, offsets(grid_graph(3, 2, 8)).edge_type)
 
 
 def test_incomplete_days(tmp_path):

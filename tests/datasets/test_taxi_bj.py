@@ -7,6 +7,8 @@ import torch
 from tests.data.flow_files import numbered_frames, slot_stamps, write_flow, write_meteorology
 from tgst.data import LagWindows, external_features
 from tgst.datasets import TaxiBJ
+from tgst.transforms import OffsetPartition
+from tgst.utils import grid_graph
 
 NAME = "BJ{}_M32x32_T30_InOut.h5"
 # The spans of the published files, shortened; the weather covers the time between them too.
@@ -46,6 +48,12 @@ def test_graph_and_series(tmp_path):
     assert dataset.frames[row, 1, 2, 0] == 14_049 * 100 + 50 + 16
     assert dataset.holidays.astype(str).tolist() == ["2013-07-04", "2015-11-11"]
     assert dataset.meteorology.weather.shape[1] == 17
+
+
+def test_connectivity_and_transform(tmp_path):
+    offsets = OffsetPartition()
+    data = TaxiBJ(write(tmp_path), (13,), connectivity=8, transform=offsets)[0]
+    assert torch.equal(data.edge_type, offsets(grid_graph(3, 2, 8)).edge_type)
 
 
 def test_incomplete_days_are_dropped(tmp_path):
@@ -88,7 +96,7 @@ def test_the_28_external_features(tmp_path):
 
 
 def test_spans(tmp_path):
-    dataset = TaxiBJ(write(tmp_path), [16, 14])
+    dataset = TaxiBJ(write(tmp_path), np.array([16, 14]))
     years = np.unique(dataset.series.timestamps.astype("M8[Y]")).astype(str)
     assert years.tolist() == ["2014", "2015"]
     assert dataset.raw_file_names[:2] == [NAME.format(14), NAME.format(16)]

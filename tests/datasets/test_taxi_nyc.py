@@ -8,6 +8,7 @@ from tests.data.flow_files import numbered_frames, slot_stamps, write_flow
 from tests.datasets.real_folder import real_folder
 from tgst.data import FlowScaler, LagWindows
 from tgst.datasets import TaxiNYC
+from tgst.transforms import OffsetPartition
 from tgst.utils import grid_graph
 
 NAME = "NYC{}_Taxi_M16x8_T60_InOut.h5"
@@ -34,8 +35,9 @@ def test_graph(tmp_path):
     assert data.node_id == ["0,0", "0,1", "1,0", "1,1", "2,0", "2,1"]
     assert data.num_nodes == 6
     assert (dataset.height, dataset.width, dataset.slots_per_day) == (3, 2, 24)
-    eight = TaxiNYC(tmp_path, (2010,), connectivity=8, transform=lambda data: data)[0]
-    assert torch.equal(eight.edge_index, grid_graph(3, 2, 8).edge_index)
+    offsets = OffsetPartition()
+    eight = TaxiNYC(tmp_path, (2010,), connectivity=8, transform=offsets)[0]
+    assert torch.equal(eight.edge_type, offsets(grid_graph(3, 2, 8)).edge_type)
 
 
 def test_series_and_frames(tmp_path):
@@ -69,6 +71,32 @@ def test_unsorted_and_repeated_stamps(tmp_path):
     expected = numbered_frames(48)
     expected[10:12] += 0.5
     np.testing.assert_array_equal(values, expected)
+
+
+def test_files_that_are_not_in_the_order_of_time(tmp_path):
+    write(tmp_path)
+    (tmp_path / NAME.format(10)).rename(tmp_path / "other")
+    (tmp_path / NAME.format(11)).rename(tmp_path / NAME.format(10))
+    (tmp_path / "other").rename(tmp_path / NAME.format(11))
+    dataset = TaxiNYC(tmp_path, (2010, 2011))
+    assert (np.diff(dataset.series.timestamps) > np.timedelta64(0)).all()
+    hour = dataset.frames[:, 0, 0, 0] / 100
+    assert hour.tolist() == [*range(48), *range(72, 120), *range(120, 168), *range(192, 240)]
+
+
+def test_two_flows_are_kept(tmp_path):
+    write(tmp_path)
+    stamps = slot_stamps("2010-08-01", "2010-08-01", 24, 0)
+    write_flow(tmp_path / NAME.format(10), stamps, numbered_frames(24, (4, 3, 2)))
+    frames = TaxiNYC(tmp_path, (2010,)).frames
+    np.testing.assert_array_equal(frames, numbered_frames(24, (2, 3, 2)))
+
+
+def test_numbers_in_an_array(tmp_path):
+    dataset = TaxiNYC(write(tmp_path), np.array([2010, 2011]), months=np.array([8, 10]))
+    assert dataset.series.num_steps == 2 * 96
+    with pytest.raises(ValueError, match=r"years: .* each once, got \(\)"):
+        TaxiNYC(tmp_path, np.array([], dtype=int))
 
 
 def test_months(tmp_path):

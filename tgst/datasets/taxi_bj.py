@@ -69,7 +69,7 @@ class TaxiBJ(CrowdFlow):
         transform: Callable | None = None,
         whole_days: bool = True,
     ) -> None:
-        if not spans or len(set(spans)) < len(spans) or not set(spans) <= set(SPANS):
+        if len(spans) == 0 or len(set(spans)) < len(spans) or not set(spans) <= set(SPANS):
             raise ValueError(f"spans: expected numbers of {SPANS}, each once, got {tuple(spans)}")
         self.spans = tuple(sorted(spans))
         super().__init__(

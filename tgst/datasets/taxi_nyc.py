@@ -81,7 +81,8 @@ class TaxiNYC(CrowdFlow):
         if months is not None:
             _check_numbers("months", months, range(1, 13))
         self.years = tuple(sorted(years))
-        self.months = tuple(sorted(months or set(range(1, 13)) - {SEPTEMBER}))
+        all_known = set(range(1, 13)) - {SEPTEMBER}
+        self.months = tuple(sorted(all_known if months is None else months))
         super().__init__(
             root,
             [f"NYC{year % 100:02d}_Taxi_M16x8_T60_InOut.h5" for year in self.years],
@@ -102,7 +103,7 @@ class TaxiNYC(CrowdFlow):
 
 
 def _check_numbers(name: str, numbers: Sequence[int], allowed: range) -> None:
-    if not numbers or len(set(numbers)) < len(numbers) or not set(numbers) <= set(allowed):
+    if len(numbers) == 0 or len(set(numbers)) < len(numbers) or not set(numbers) <= set(allowed):
         raise ValueError(
             f"{name}: expected numbers of {allowed.start}..{allowed.stop - 1}, each once, got "
             f"{tuple(numbers)}"
