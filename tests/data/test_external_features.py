@@ -121,6 +121,16 @@ def test_missing_records():
     np.testing.assert_allclose(wind, expected, atol=1e-4)
 
 
+def test_a_record_counts_for_a_day():
+    weather = meteorology(slots(49, "2013-06-30T00:00"))  # the last one is of 1 July, 00:00
+    stamps = slots(1, "2013-07-02T00:30")
+    features, names = external_features(stamps, meteorology=weather, fit_stop=1, step=SLOT)
+    kind = names.index("weather_0")
+    assert features[0, kind : kind + 17].argmax() == 48 % 17
+    with pytest.raises(ValueError, match="expected the weather at 2013-07-02T00:30:00 for row 1"):
+        external_features(slots(3, "2013-07-02T00:30"), meteorology=weather, fit_stop=1)
+
+
 def test_constant_wind():
     weather = meteorology(slots(50))
     weather.wind_speed[:] = 5
