@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import Conv2d
+from torch_geometric.data import Batch
 
 from tgst.nn import PartitionConv
 from tgst.transforms import OffsetPartition
@@ -138,6 +139,28 @@ def test_kernel_without_corners_on_4_neighbours():
         layer.bias.copy_(conv.bias)
     nodes = layer(grid_to_nodes(images), data.edge_index, data.edge_type)
     torch.testing.assert_close(nodes_to_grid(nodes, HEIGHT, WIDTH), conv(images))
+
+
+def test_a_batch_of_different_grids():
+    """One column, holes, a cell without neighbours: disjoint in a Batch, as if each were alone."""
+    partition, conv = OffsetPartition(), conv2d(2, 5, torch.float64)
+    layer = PartitionConv(2, 5, 9).double()
+    with torch.no_grad():
+        layer.weight.copy_(partition.weight_from_kernel(conv.weight))
+        layer.bias.copy_(conv.bias)
+    mask = torch.zeros(5, 6, dtype=torch.bool)
+    mask[0, :2] = mask[3, 4] = True
+    sizes = [(4, 3, None), (6, 1, None), (1, 1, None), (5, 6, mask)]
+    graphs = [partition(grid_graph(h, w, 8, mask=holes)) for h, w, holes in sizes]
+    generator = torch.Generator().manual_seed(3)
+    images = [torch.randn(2, h, w, generator=generator).double() for h, w, _ in sizes]
+    images[3] *= mask
+    batch = Batch.from_data_list(graphs)
+    cells = [graph.cell for graph in graphs]
+    nodes = torch.cat([grid_to_nodes(x, at) for x, at in zip(images, cells, strict=True)])
+    out = layer(nodes, batch.edge_index, batch.edge_type, batch.edge_weight.double())
+    each = [grid_to_nodes(conv(x), at) for x, at in zip(images, cells, strict=True)]
+    torch.testing.assert_close(out, torch.cat(each))
 
 
 def test_every_frame_of_a_batch():
