@@ -83,6 +83,14 @@ def test_sides_of_two_cells_do_not_wrap():
     assert (label[0, 1], label[1, 0], label[0, 2], label[2, 0]) == (4, 5, 2, 7)
 
 
+def test_the_direct_way_counts_within_the_window():
+    """On a side of 3 cells the way around is shorter than 2, but borders are not joined there."""
+    partition = OffsetPartition(radius=2)
+    data = partition(grid_graph(3, 4, 8, radius=2))
+    for (source, target), (row, column) in offsets_of(data, partition).items():
+        assert (row, column) == (source // 4 - target // 4, source % 4 - target % 4)
+
+
 def test_contract_of_partitions():
     graph = tagged(grid_graph(3, 3, 8))
     graph.edge_index[:, 0] = 4  # a self loop that is there already, in place of 1 -> 0
