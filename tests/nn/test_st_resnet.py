@@ -203,6 +203,8 @@ def test_learnt_planes_are_channels_of_every_branch():
     before = model.position.detach().clone()
     model.reset_parameters()
     assert not torch.equal(model.position, before)
+    for start in (before, model.position):
+        assert 0.06 < start.std() < 0.14
 
 
 def test_zero_start_leaves_the_external_part():
@@ -215,6 +217,21 @@ def test_zero_start_leaves_the_external_part():
         assert alone.abs().max() > 0
         model.branches["trend"].conv_out.weight.data.fill_(1)
         model.reset_parameters()
+
+
+def test_cell_linear_is_added_before_the_activation():
+    model, plain = net(cell_linear=True), net()
+    own = model.state_dict()
+    weight = own.pop("linear.weight")
+    assert not weight.any()
+    plain.load_state_dict(own)
+    torch.nn.init.normal_(model.linear.weight)
+    inputs = given(model)
+    frames = torch.cat([inputs[name] for name in FRAMES], dim=1)
+    expected = torch.atanh(plain(**inputs)) + model.linear(frames)
+    torch.testing.assert_close(model(**inputs), torch.tanh(expected))
+    alone = net(period=0, trend=0, cell_linear=True)
+    assert alone.linear.weight.shape == (2, 3 * 2, *GRID)
 
 
 # -- roll-out -------------------------------------------------------------------------------
