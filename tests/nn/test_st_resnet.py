@@ -91,6 +91,12 @@ def test_external_activation():
     assert lowered.min() < -0.1
 
 
+def test_width_of_the_external_part():
+    model = net(external_channels=3, external_hidden=7)
+    assert model.external.hidden.weight.shape == (7, 3)
+    assert model.external.out.weight.shape == (2 * 4 * 5, 7)
+
+
 def test_output_activation():
     inputs = given(net())
     torch.testing.assert_close(net(output_activation=None)(**inputs).tanh(), net()(**inputs))
