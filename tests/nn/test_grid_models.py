@@ -25,7 +25,7 @@ BUILDERS = {
     "crowd_flow": crowd_flow,
     "crowd_flow_bn": lambda: crowd_flow(batch_norm=True),
     "crowd_flow_horizon": lambda: crowd_flow(horizon=3, output_activation=None, in_channels=3),
-    "crowd_flow_position": lambda: crowd_flow(position_channels=2),
+    "crowd_flow_position": lambda: crowd_flow(position_channels=2, cell_linear=True),
 }
 every_model = pytest.mark.parametrize("name", BUILDERS)
 

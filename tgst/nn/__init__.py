@@ -2,6 +2,7 @@ r"""Layers, blocks and models."""
 
 from tgst.nn import models, warp
 from tgst.nn.blocks import (
+    CellLinear,
     ExternalComponent,
     ParametricFusion,
     ResidualUnit,
@@ -15,6 +16,7 @@ from tgst.nn.temporal import TemporalConv
 from tgst.nn.warp import SpatialTransformer
 
 __all__ = [
+    "CellLinear",
     "ChannelBatchNorm",
     "ChebConv",
     "EdgeImportance",

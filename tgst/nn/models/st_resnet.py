@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from tgst.nn.blocks.cell_linear import CellLinear
 from tgst.nn.blocks.external_component import ExternalComponent
 from tgst.nn.blocks.parametric_fusion import ParametricFusion
 from tgst.nn.models.residual_grid_net import ResidualGridNet
@@ -75,6 +76,9 @@ class STResNet(torch.nn.Module):
             city does not. Not in the paper. (default: :obj:`0`)
         zero_start (bool, optional): Whether the last convolution of each branch starts at zero, so
             that a network which says changes starts near none. (default: :obj:`False`)
+        cell_linear (bool, optional): Whether a linear map of the frames of each cell is added
+            before the output activation (:class:`tgst.nn.CellLinear`). Not in the paper.
+            (default: :obj:`False`)
 
     Shapes:
         - **closeness**: :math:`(B, l_c C_{in}, H, W)`
@@ -113,6 +117,7 @@ class STResNet(torch.nn.Module):
         dropout: float = 0.0,
         position_channels: int = 0,
         zero_start: bool = False,
+        cell_linear: bool = False,
     ):
         super().__init__()
         in_channels = channels if in_channels is None else in_channels
@@ -152,12 +157,16 @@ class STResNet(torch.nn.Module):
             self.external = ExternalComponent(
                 external_channels, external_hidden, channels, height, width, external_activation
             )
+        self.linear = None
+        if cell_linear:
+            planes = sum(frames.values()) * in_channels
+            self.linear = CellLinear(planes, horizon * channels, height, width)
         self.zero_start = zero_start
         self._reset_start()
 
     def reset_parameters(self) -> None:
         r"""Draws new weights."""
-        for module in (*self.branches.values(), self.fusion, self.external):
+        for module in (*self.branches.values(), self.fusion, self.external, self.linear):
             if module is not None:
                 module.reset_parameters()  # type: ignore[operator]
         self._reset_start()
@@ -192,6 +201,9 @@ class STResNet(torch.nn.Module):
             # one vector per row: the steps go through the same weights
             vectors = external.reshape(-1, self.external_channels)
             out = out + self.external(vectors).reshape(out.shape)
+        if self.linear is not None:
+            frames = [x for name, x in given.items() if name in self.branches and x is not None]
+            out = out + self.linear(torch.cat(frames, dim=1))
         return torch.tanh(out) if self.output_activation == "tanh" else out
 
     def _placed(self, x: Tensor | None) -> Tensor | None:
