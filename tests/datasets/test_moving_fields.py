@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tgst.datasets import MovingFields
+from tgst.datasets import AdvectionDiffusion, MovingFields
 from tgst.utils import grid_graph, grid_to_nodes
 
 STILL = {"sources": 0, "decay": 0.0}
@@ -59,6 +59,22 @@ def test_wind_moves_the_field_by_whole_cells():
     assert difference < 0.15 * (frames[8] - frames[0]).square().mean().sqrt()
     other = frames[0].roll((-4, 2), (0, 1))
     assert difference < 0.15 * (frames[8] - other).square().mean().sqrt()
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_options_reach_the_solver(periodic):
+    """Without sources the frames are the run of the first one, and every option counts."""
+    options = {"wind": (0.3, -0.2), "swirl": 0.4, "diffusion": 0.07, "decay": 0.1}
+    frames = MovingFields(6, 7, 4, sources=0, periodic=periodic, **options).frames.double()
+
+    def run(**other):
+        model = AdvectionDiffusion(6, 7, periodic=periodic, **{**options, **other})
+        return torch.from_numpy(model.run(frames[0].numpy(), 4))
+
+    torch.testing.assert_close(frames, run(), rtol=1e-5, atol=1e-6)
+    for name in options:
+        other = run(**{name: (0.0, 0.0) if name == "wind" else 0.0})
+        assert (frames - other).abs().max() > 0.01
 
 
 def test_diffusion_smooths():
