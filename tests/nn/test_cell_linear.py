@@ -34,7 +34,5 @@ def test_messages():
     layer = CellLinear(3, 2, 4, 5)
     assert repr(layer) == "CellLinear(3, 2, height=4, width=5)"
     for shape in ((2, 3, 5, 4), (3, 4, 5), (2, 2, 4, 5)):
-        with pytest.raises(
-            ValueError, match=r"x: expected \[B, 3, 4, 5\] \(batch, chan"
-        ):
+        with pytest.raises(ValueError, match=r"x: expected \[B, 3, 4, 5\] \(batch, chan"):
             layer(torch.zeros(shape))
