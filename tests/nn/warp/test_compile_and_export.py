@@ -98,13 +98,17 @@ def test_export_of_any_batch(name):
     assert_same(program.module()(x), transformer(x), 1e-5)
 
 
+# With aligned corners the corners of the output are points of the spline's lattice.
+OPTIONS = [(name, {}) for name in EXPORTED] + [("tps", {"align_corners": True})]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", EXPORTED)
-def test_onnx(name, tmp_path):
+@pytest.mark.parametrize(("name", "options"), OPTIONS)
+def test_onnx(name, options, tmp_path):
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    transformer, x = layer(name)
+    transformer, x = layer(name, **options)
     path = tmp_path / "model.onnx"
     shapes = ({0: torch.export.Dim("batch", min=2)},)
     torch.onnx.export(

@@ -140,6 +140,13 @@ def test_inside_function_transforms_and_fake_tensors():
     assert type(warp.grid(theta, (9, 9))) is torch.Tensor
 
 
+def test_a_batch_of_none():
+    for warp in (w.ThinPlateSpline(3), w.ThinPlateSpline(3, bound=0.2)):
+        theta = torch.zeros(0, 18)
+        assert warp.grid(theta, (4, 5)).shape == (0, 4, 5, 2)
+        assert warp.compose(theta, warp.inverse(theta)).size(0) == 0
+
+
 @pytest.mark.parametrize("points", [1, (1, 4), 0])
 def test_bad_lattices(points):
     with pytest.raises(ValueError, match="points: expected at least 2 per side, got"):

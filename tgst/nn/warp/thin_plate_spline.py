@@ -166,7 +166,9 @@ class ThinPlateSpline(Warp):
         return points + basis(points, targets) @ coefficients
 
     def _sources(self, theta: Tensor) -> Tensor:
-        return theta if theta.dim() == 3 else self._bounded(theta).view(theta.size(0), -1, 2)
+        return (
+            theta if theta.dim() == 3 else self._bounded(theta).view(-1, math.prod(self.points), 2)
+        )
 
     def _result(self, sources: Tensor) -> Tensor:
         return sources if self.bound is not None else sources.flatten(1)
@@ -183,7 +185,7 @@ class ThinPlateSpline(Warp):
         weights = self.solution.to(theta.dtype) @ (self._sources(theta) - targets)
         apart = points.unsqueeze(2) - targets
         squared = apart.square().sum(-1, keepdim=True)
-        kernel = (squared.clamp(min=torch.finfo(squared.dtype).tiny).log() + 1) * apart
+        kernel = (torch.where(squared > 0, squared, 1).log() + 1) * apart
         bend = torch.einsum("bnkd,bkc->bncd", kernel, weights[:, :-3])
         unit = torch.eye(2, dtype=theta.dtype, device=theta.device)
         return unit + bend + weights[:, -2:].transpose(1, 2).unsqueeze(1)
@@ -214,8 +216,9 @@ def basis(points: Tensor, targets: Tensor) -> Tensor:
         - **output**: :math:`(*, N, K + 3)`
     """
     squared = (points.unsqueeze(-2) - targets).square().sum(-1)
-    # 0 log 0 is 0, and so is its derivative.
-    safe = squared.clamp(min=torch.finfo(squared.dtype).tiny)
+    # 0 log 0 is 0 as 1 log 1 is, and so is its derivative. (A least number in place of zero would
+    # have to survive an exporter, which may fold constants in float32.)
+    safe = torch.where(squared > 0, squared, 1)
     kernel = 0.5 * safe * safe.log()
     return torch.cat([kernel, torch.ones_like(points[..., :1]), points], dim=-1)
 
