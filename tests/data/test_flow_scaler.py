@@ -76,6 +76,15 @@ def test_values_keep_their_sign():
         torch.testing.assert_close(scaler.inverse_transform(scaler.transform(x)), x)
 
 
+def test_slope_of_the_way_back_from_logarithms():
+    """At zero too, where a network that starts at zero would not learn without."""
+    z = torch.tensor([-100.0, -2.0, 0.0, 2.0, 80.0], dtype=torch.float64, requires_grad=True)
+    out = FlowScaler("scale", power=0.0).inverse_transform(z.view(5, 1, 1, 1))
+    torch.testing.assert_close(out.flatten(), z.sign() * (z.abs().exp() - 1))
+    (slope,) = torch.autograd.grad(out.sum(), z)
+    torch.testing.assert_close(slope, z.detach().abs().exp())
+
+
 @pytest.mark.parametrize("method", ["min_max", "standard", "scale"])
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_constant_cells(method, value):

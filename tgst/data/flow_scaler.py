@@ -150,7 +150,8 @@ class FlowScaler(torch.nn.Module):
         if self.power == 1:
             return bent
         if self.power == 0:
-            return bent.sign() * bent.abs().expm1()
+            # sign(b) expm1(|b|), but with the slope 1 at b = 0, where a network may start
+            return torch.where(bent < 0, -(-bent).expm1(), bent.expm1())
         return bent.sign() * bent.abs() ** (1 / self.power)
 
     def extra_repr(self) -> str:
