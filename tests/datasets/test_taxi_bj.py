@@ -125,3 +125,7 @@ def test_slots_from_zero_are_refused(tmp_path):
         ValueError, match=r"BJ15_.*h5 date\[0\]: expected a slot 1\.\.48, got '2015030100'"
     ):
         TaxiBJ(tmp_path)
+    weather = slot_stamps("2013-07-01", "2013-07-12", 48, 0)
+    write_meteorology(tmp_path / "BJ_Meteorology.h5", weather)
+    with pytest.raises(ValueError, match=r"Meteorology.h5 date\[0\]: .* got '2013070100'"):
+        TaxiBJ(tmp_path, (13,))
