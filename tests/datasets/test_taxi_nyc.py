@@ -87,9 +87,17 @@ def test_files_that_are_not_in_the_order_of_time(tmp_path):
 def test_two_flows_are_kept(tmp_path):
     write(tmp_path)
     stamps = slot_stamps("2010-08-01", "2010-08-01", 24, 0)
-    write_flow(tmp_path / NAME.format(10), stamps, numbered_frames(24, (4, 3, 2)))
+    write_flow(tmp_path / NAME.format(10), stamps, numbered_frames(24, (4, 3, 3)))
     frames = TaxiNYC(tmp_path, (2010,)).frames
-    np.testing.assert_array_equal(frames, numbered_frames(24, (2, 3, 2)))
+    np.testing.assert_array_equal(frames, numbered_frames(24, (2, 3, 3)))
+
+
+def test_channels_last(tmp_path):
+    write(tmp_path)
+    stamps = slot_stamps("2010-08-01", "2010-08-01", 24, 0)
+    write_flow(tmp_path / NAME.format(10), stamps, numbered_frames(24, (16, 8, 2)))
+    with pytest.raises(ValueError, match=r"\[n, 2, height, width\], got shape \[24, 16, 8, 2\]"):
+        TaxiNYC(tmp_path, (2010,))
 
 
 def test_numbers_in_an_array(tmp_path):

@@ -111,7 +111,9 @@ def _read_flows(
     r"""Frames and stamps of all files in the order of time."""
     read = [read_flow_hdf5(path, slots_per_day, first_slot) for path in paths]
     for path, (frames, _) in zip(paths, read, strict=True):
-        if frames.shape[1] < NUM_FLOWS:
+        channels, width = frames.shape[1], frames.shape[3]
+        # More channels than the flows may follow them; rows read as channels must not go unnoticed.
+        if channels < NUM_FLOWS or channels > width == NUM_FLOWS:
             raise ValueError(
                 f"{path} data: expected {NUM_FLOWS} channels [n, 2, height, width], got shape "
                 f"{list(frames.shape)}"
