@@ -158,9 +158,11 @@ def test_bound_keeps_parameters_near_the_identity():
     assert_same(reads, spline.targets.float() - 0.1, 1e-5)
 
 
-@pytest.mark.parametrize("bound", [0, -1.0, [0.1, 0.2], float("nan")])
+@pytest.mark.parametrize("bound", [0, -1.0, [0.1, 0.2], float("nan"), float("inf")])
 def test_bad_bounds(bound):
-    with pytest.raises(ValueError, match="bound: expected a positive number or 3 of them, got"):
+    with pytest.raises(
+        ValueError, match="bound: expected a finite positive number or 3 of them, got"
+    ):
         w.Attention(bound=bound)
 
 
@@ -189,7 +191,7 @@ def test_forms_in_the_message():
         w.ThinPlateSpline().grid(torch.zeros(1, 18), (2, 2))
 
 
-@pytest.mark.parametrize("size", [(0, 4), (4,), (4, 4, 4, 4), (-1, 2), ()])
+@pytest.mark.parametrize("size", [(0, 4), (4,), (4, 4, 4, 4), (-1, 2), (), 4, (4.0, 4.0, 4.0)])
 def test_empty_and_wrong_sizes(warp, size):
     names = r"2 sizes \(height, width\)" if warp.dim == 2 else r"3 sizes \(depth, height, width\)"
     with pytest.raises(ValueError, match=f"size: expected {names}, each at least 1, got"):

@@ -2,7 +2,7 @@ r"""Checks and precision of what enters warps and samplers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -31,9 +31,10 @@ def check_image(x: Tensor, dim: int | None = None) -> None:
 
 
 def check_size(size: Sequence[int], dim: int, name: str = "size") -> tuple[int, ...]:
-    r"""Returns :obj:`size` as a tuple, if it has :obj:`dim` sizes of at least one."""
-    sizes = tuple(size)
-    if len(sizes) != dim or min(sizes) < 1:
+    r"""Returns :obj:`size` as a tuple, if it is :obj:`dim` whole numbers of at least one."""
+    sizes = tuple(size) if isinstance(size, Iterable) else (size,)
+    whole = not any(isinstance(n, float) for n in sizes)
+    if len(sizes) != dim or not whole or min(sizes) < 1:
         raise ValueError(f"{name}: expected {dim} sizes {SIZES[dim]}, each at least 1, got {sizes}")
     return sizes
 

@@ -74,9 +74,9 @@ class Resample(torch.nn.Module):
         if not isinstance(warp, Warp):
             raise TypeError(f"warp: expected a Warp, got {type(warp).__name__}")
         check_modes(sampling, padding, deterministic)
-        if not isinstance(antialias, bool) and antialias < 1:
+        if not isinstance(antialias, int) or (antialias is not False and antialias < 1):
             raise ValueError(
-                f"antialias: expected a bool or a factor of at least 1, got {antialias}"
+                f"antialias: expected a bool or a whole factor of at least 1, got {antialias}"
             )
         if isinstance(output_size, int):
             output_size = (output_size,) * warp.dim
@@ -125,7 +125,7 @@ class Resample(torch.nn.Module):
         self._calls += 1
         if grid.device.type != "cpu" and self._calls % _CALLS_PER_LOOK != 1:
             return
-        options = (size, self.padding, self.align_corners)
+        options = (size, self.padding, self.align_corners, self.sampling)
         # Few points of each sample nearly always show that it has not.
         few = (slice(None), *[slice(None, None, 4)] * len(size))
         if has_left(grid.detach()[few], *options) and has_left(grid.detach(), *options):
@@ -146,17 +146,20 @@ class Resample(torch.nn.Module):
         )
 
 
-def has_left(grid: Tensor, size: Sequence[int], padding: str, align_corners: bool) -> bool:
+def has_left(
+    grid: Tensor, size: Sequence[int], padding: str, align_corners: bool, sampling: str = "bilinear"
+) -> bool:
     r"""Whether no point of some sample depends on its place: with zeros outside, if it lies a
-    pixel outside in any dimension, with the border repeated, if it lies outside in all.
+    pixel outside in any dimension, with the border repeated, if it lies outside in all; bicubic
+    sampling reads one pixel more.
     """
     if padding not in ("zeros", "border"):
         return False
-    reach = 1 if padding == "zeros" else 0
+    reach = (padding == "zeros") + (sampling == "bicubic")
     near = []
     for d, n in enumerate(reversed(size)):
         # Half the width within which pixels (-reach, n - 1 + reach) are read.
-        if n == 1 and (align_corners or not reach):  # the only pixel is read from everywhere
+        if n == 1 and (align_corners or padding == "border"):  # one pixel, read from everywhere
             continue
         limit = (n - 1 + 2 * reach) / (n - 1 if align_corners else n)
         inside = grid[..., d].abs() < limit

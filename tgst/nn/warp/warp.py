@@ -2,6 +2,7 @@ r"""What all warp families have in common."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -39,7 +40,8 @@ class Warp(torch.nn.Module):
             (default: :obj:`None`)
 
     Raises:
-        ValueError: If a bound is not positive, or their number is not that of the parameters.
+        ValueError: If a bound is not positive and finite, or their number is not that of the
+            parameters.
     """
 
     dim: int = 2
@@ -54,9 +56,10 @@ class Warp(torch.nn.Module):
         self.register_buffer("_bound", None)
         if bound is not None:
             bounds = [bound] * self.num_params if isinstance(bound, (int, float)) else [*bound]
-            if len(bounds) != self.num_params or not all(b > 0 for b in bounds):
+            if len(bounds) != self.num_params or not all(0 < b < math.inf for b in bounds):
                 raise ValueError(
-                    f"bound: expected a positive number or {self.num_params} of them, got {bound}"
+                    f"bound: expected a finite positive number or {self.num_params} of them, "
+                    f"got {bound}"
                 )
             self._bounds = tuple(map(float, bounds))
             self._register_constants()
