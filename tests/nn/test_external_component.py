@@ -31,11 +31,12 @@ def test_formula():
 
 def test_reset():
     layer = component()
-    before = layer.out.weight.detach().clone()
-    layer.reset_parameters()
-    assert not torch.equal(layer.out.weight, before)
-    assert layer.out.bias.abs().max() == 0
-    assert layer.out.weight.abs().max() <= (6 / (4 + 60)) ** 0.5
+    for linear, width in ((layer.hidden, 3 + 4), (layer.out, 4 + 60)):
+        before = linear.weight.detach().clone()
+        layer.reset_parameters()
+        assert not torch.equal(linear.weight, before)
+        assert linear.bias.abs().max() == 0
+        assert linear.weight.abs().max() <= (6 / width) ** 0.5
 
 
 def test_arguments():
