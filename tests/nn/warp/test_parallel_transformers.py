@@ -84,6 +84,23 @@ def test_options(options, message):
         ParallelTransformers(**given)
 
 
+def test_one_net_for_two_maps():
+    one = net(2)
+    with pytest.raises(ValueError, match="localization: expected distinct nets, got one of them t"):
+        ParallelTransformers([one, one], 2, w.Translation())
+
+
+def test_made_without_memory():
+    for warp, width in ((w.Attention, 3), (lambda: w.ThinPlateSpline(2), 8)):
+        layer = ParallelTransformers(net(2 * width), 2, warp())
+        with torch.device("meta"):
+            late = ParallelTransformers(net(2 * width), 2, warp())
+        assert late.localization[0].out.bias.is_meta
+        late.to_empty(device="cpu").reset_parameters()
+        x = torch.rand(3, 2, 6, 8)
+        assert_same(late(x), layer(x), 1e-6)
+
+
 def test_inputs_that_do_not_fit():
     layer = ParallelTransformers(net(4), 2, w.Translation())
     with pytest.raises(ValueError, match=r"x: expected \[B, C, H, W\] \(channels first\)"):

@@ -128,5 +128,10 @@ def test_arguments():
         SerialTransformers([])
     with pytest.raises(ValueError, match=r"expected warps of one dimension, got \[2, 3\]"):
         SerialTransformers([*flat.transformers, *deep.transformers])
+    with pytest.raises(TypeError, match="transformers: expected SpatialTransformers, got Identity"):
+        SerialTransformers([torch.nn.Identity()])
+    aligned = series(w.Affine(), align_corners=True)[0]
+    with pytest.raises(ValueError, match="transformers: expected one align_corners of all, got bo"):
+        SerialTransformers([*flat.transformers, *aligned.transformers])
     with pytest.raises(ValueError, match="layers: expected 1, got 2"):
         SerialTransformers(list(flat.transformers), [torch.nn.Identity(), torch.nn.Identity()])

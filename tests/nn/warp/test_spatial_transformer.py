@@ -205,6 +205,18 @@ def test_round_trips():
     assert transformer.float()(x.float()).dtype == torch.float32
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_made_without_memory(name):
+    warp = FAMILIES[name]()
+    size = (6, 7) if warp.dim == 2 else (4, 5, 6)
+    with torch.device("meta"):
+        late = SpatialTransformer(w.ConvLocalization(2, warp.num_params, size), FAMILIES[name]())
+    assert late.localization.out.bias.is_meta
+    late.to_empty(device="cpu").reset_parameters()
+    x = image(warp, size, dtype=torch.float32)
+    assert_same(late(x), x, 1e-5)
+
+
 def test_from_a_configuration():
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(torch.nn.Module, "layer")

@@ -50,7 +50,8 @@ class ParallelTransformers(torch.nn.Module):
 
     Raises:
         ValueError: If starts are equal or not :math:`N` times :math:`P`, an option is unknown, a
-            localisation net returns another number of parameters, or a shape does not fit.
+            localisation net is given twice or returns another number of parameters, or a shape
+            does not fit.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class ParallelTransformers(torch.nn.Module):
             raise ValueError(
                 f"localization: expected one net or {num_transformers}, got {len(nets)}"
             )
+        if len({id(net) for net in nets}) < len(nets):
+            raise ValueError("localization: expected distinct nets, got one of them twice")
         self.localization = torch.nn.ModuleList(nets)
         self.num_transformers = num_transformers
         self.combine = combine
@@ -103,7 +106,8 @@ class ParallelTransformers(torch.nn.Module):
     def _checked_starts(self, starts: list[list[float]] | None) -> list[list[float]]:
         count, width = self.num_transformers, self.warp.num_params
         if starts is None:
-            return self.warp.tiles(count).tolist()
+            with torch.device("cpu"):  # the layer may be made on the meta device
+                return self.warp.tiles(count).tolist()
         starts = [list(start) for start in starts]
         if len(starts) != count or any(len(start) != width for start in starts):
             raise ValueError(f"starts: expected {count} lists of {width} numbers, got {starts}")

@@ -43,8 +43,10 @@ class SerialTransformers(torch.nn.Module):
           :obj:`return_transform` the composed map
 
     Raises:
+        TypeError: If a transformer is no :class:`~tgst.nn.SpatialTransformer`.
         ValueError: If there is no transformer, numbers of transformers and layers or dimensions
-            of warps differ, or a shape does not fit.
+            of warps differ, corners are aligned in some transformers only (their coordinates do
+            not mean the same, so that maps cannot be composed), or a shape does not fit.
     """
 
     def __init__(
@@ -55,9 +57,16 @@ class SerialTransformers(torch.nn.Module):
         super().__init__()
         if not transformers:
             raise ValueError("transformers: expected at least one, got none")
+        for each in transformers:
+            if not isinstance(each, SpatialTransformer):
+                raise TypeError(
+                    f"transformers: expected SpatialTransformers, got {type(each).__name__}"
+                )
         dims = {transformer.warp.dim for transformer in transformers}
         if len(dims) > 1:
             raise ValueError(f"transformers: expected warps of one dimension, got {sorted(dims)}")
+        if len({transformer.resample.align_corners for transformer in transformers}) > 1:
+            raise ValueError("transformers: expected one align_corners of all, got both")
         if layers is not None and len(layers) != len(transformers):
             raise ValueError(f"layers: expected {len(transformers)}, got {len(layers)}")
         self.transformers = torch.nn.ModuleList(transformers)

@@ -96,7 +96,8 @@ class SpatialTransformer(torch.nn.Module):
             raise ValueError(
                 f"start: expected {self.warp.num_params} numbers for {self.warp}, got {len(start)}"
             )
-        identity = self.warp.identity(torch.float64).tolist()
+        # on the CPU, as the layer may be made on the meta device
+        identity = self.warp.identity(torch.float64, torch.device("cpu")).tolist()
         self.start: list[float] = identity if start is None else list(start)
         self.initialize = initialize
         if initialize:

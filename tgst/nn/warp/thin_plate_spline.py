@@ -66,7 +66,9 @@ class ThinPlateSpline(Warp):
         rows, columns = (points, points) if isinstance(points, int) else points
         if min(rows, columns) < 2:
             raise ValueError(f"points: expected at least 2 per side, got {points}")
-        lattice = target_points((rows, columns), align_corners=True, dtype=torch.float64)
+        lattice = target_points(
+            (rows, columns), align_corners=True, dtype=torch.float64, device=torch.device("cpu")
+        )
         super().__init__(lattice.flatten().tolist(), bound)
         self.points = (rows, columns)
         self._matrices: dict[tuple, Tensor] = {}
@@ -120,7 +122,8 @@ class ThinPlateSpline(Warp):
         """
         from tgst.nn.warp.affine import Affine
 
-        tiles = Affine().transform(Affine().tiles(count), self.targets)
+        lattice = self.identity(torch.float64).view(-1, 2)
+        tiles = Affine().transform(Affine().tiles(count), lattice)
         return tiles.to(torch.get_default_dtype()).flatten(1)
 
     def extra_repr(self) -> str:
