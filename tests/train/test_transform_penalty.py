@@ -38,6 +38,24 @@ def test_transformers_side_by_side():
     assert penalty().item() == pytest.approx((0.01 + 0.09) / 2)
 
 
+def test_transformers_that_are_called_several_times():
+    x = torch.rand(3, 1, 8, 8)
+    dark, light = 0 * x[:1], torch.ones_like(x)
+    for layer in (
+        SpatialTransformer(net(3), Attention()),
+        ParallelTransformers(net(6), 2, Attention()),
+    ):
+        for parameter in layer.localization.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        penalty = TransformPenalty(layer)
+        with penalty.recorded():
+            layer(dark)
+            layer(light)
+        theta = layer.parameters_for(torch.cat([dark, light]))
+        assert theta[0].sub(theta[1]).abs().max() > 1e-3
+        torch.testing.assert_close(penalty(), layer.identity_penalty(theta))
+
+
 def test_it_reaches_the_localisation_net_and_records_nothing_outside():
     layer = moved(SpatialTransformer(net(3), Attention()), [0.5, 0.0, 0.0])
     penalty = TransformPenalty(layer)

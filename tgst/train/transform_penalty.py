@@ -16,7 +16,8 @@ Transformer = SpatialTransformer | ParallelTransformers
 
 
 class TransformPenalty:
-    r"""Sum of the identity penalties of all spatial transformers in a model, wherever they are.
+    r"""Sum of the identity penalties of all spatial transformers in a model, wherever they are; of
+    one that is called several times, the mean over all images.
 
     .. code-block:: python
 
@@ -60,8 +61,11 @@ class TransformPenalty:
         r"""The penalty of what was noted."""
         total = []
         for transformer, thetas in zip(self.transformers, self._seen, strict=True):
-            several = isinstance(transformer, ParallelTransformers)
-            theta = torch.stack(thetas, dim=1) if several else thetas[-1]
+            theta = torch.cat(thetas)  # of several calls
+            if isinstance(transformer, ParallelTransformers):
+                maps = transformer.num_transformers
+                calls = [thetas[i : i + maps] for i in range(0, len(thetas), maps)]
+                theta = torch.cat([torch.stack(each, dim=1) for each in calls])
             total.append(transformer.identity_penalty(theta))
         self._seen = []
         return torch.stack(total).sum()
