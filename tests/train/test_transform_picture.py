@@ -23,8 +23,8 @@ def net(num_params):
     return ConvLocalization(1, num_params, 40, channels=(2,), hidden=3, downsample=4)
 
 
-def one(warp, output_size=None):
-    return SpatialTransformer(net(warp.num_params), warp, output_size=output_size)
+def one(warp, output_size=None, **options):
+    return SpatialTransformer(net(warp.num_params), warp, output_size, **options)
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def drawn(tmp_path, monkeypatch):
     r"""Draws a model, and what was given to the plot then."""
     calls = []
 
-    def plot(x, theta, warp, size):
+    def plot(x, theta, warp):
         from tgst.visualize import plot_warp
 
-        calls.append((theta, warp, size))
-        return plot_warp(x, theta, warp, size)
+        calls.append((theta, warp))
+        return plot_warp(x, theta, warp)
 
     monkeypatch.setattr("tgst.visualize.warp.plot_warp", plot)
 
@@ -52,14 +52,14 @@ def drawn(tmp_path, monkeypatch):
 
 def test_a_transformer_says_how_it_samples(drawn):
     model = with_transformer()
-    theta, layer, size = drawn(model)
-    assert (layer, size) == (model.transformer, None)
+    theta, layer = drawn(model)
+    assert layer is model.transformer
     torch.testing.assert_close(theta, torch.tensor([[1.0, 0, 0]] * 3))
 
 
 def test_transformers_side_by_side(drawn):
     layer = ParallelTransformers(net(6), 2, Attention(), output_size=20)
-    theta, given, _ = drawn(image_model(transformer=layer))
+    theta, given = drawn(image_model(transformer=layer))
     assert given is layer
     assert len(theta) == 2
     torch.testing.assert_close(theta[1], layer.warp.tiles(2)[1].expand(3, -1))
@@ -67,10 +67,12 @@ def test_transformers_side_by_side(drawn):
 
 @pytest.mark.parametrize(("warp", "family"), [(Attention(), Affine), (Projective(), Projective)])
 def test_transformers_in_series_are_drawn_as_one(drawn, warp, family):
-    layer = SerialTransformers([one(Affine()), one(warp, 20)])
-    theta, given, size = drawn(image_model(transformer=layer))
-    assert isinstance(given, family)
-    assert size == (20, 20)
+    options = {"padding": "border", "align_corners": True}
+    layer = SerialTransformers([one(Affine(), **options), one(warp, 20, **options)])
+    theta, given = drawn(image_model(transformer=layer))
+    assert isinstance(given.warp, family)
+    assert given.output_size == (20, 20)
+    assert (given.padding, given.align_corners) == ("border", True)
     torch.testing.assert_close(theta[0], torch.eye(3)[: theta.size(1)])
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tgst.nn.warp import ParallelTransformers, SerialTransformers, SpatialTransformer
+from tgst.nn.warp import (
+    Affine,
+    ParallelTransformers,
+    Projective,
+    Resample,
+    SerialTransformers,
+    SpatialTransformer,
+)
 
 __all__ = ["write_transforms"]
 
@@ -37,26 +44,26 @@ def write_transforms(model: Any, images: Tensor, path: str | Path) -> Path | Non
     with torch.no_grad():
         theta = model.transform(images)
     drawn: Any = transformer
-    size = None
     if isinstance(transformer, ParallelTransformers):
         theta = theta.unbind(1)
     if isinstance(transformer, SerialTransformers):
-        drawn, size = _in_series(transformer, theta, images)
-        if drawn is None:
+        if theta.dim() != 3:  # a sampling grid
             return None
+        drawn = _in_series(transformer, theta)
     from tgst.visualize.warp import plot_warp
 
-    plot_warp(images.cpu(), theta, drawn, size).savefig(path, dpi=100)
+    plot_warp(images.cpu(), theta, drawn).savefig(path, dpi=100)
     return Path(path)
 
 
-def _in_series(transformer: SerialTransformers, theta: Tensor, images: Tensor) -> tuple[Any, Any]:
-    r"""A family that the composed map is one of, and the size of the last output."""
-    from tgst.nn.warp import Affine, Projective
-
-    if theta.dim() != 3:  # a sampling grid
-        return None, None
-    family: Any = Affine() if theta.size(1) == 2 else Projective()
-    layers: list[Any] = list(transformer.transformers)
-    sizes = [each.resample.output_size for each in layers if each.resample.output_size]
-    return family, sizes[-1] if sizes else None
+def _in_series(transformer: SerialTransformers, theta: Tensor) -> Resample:
+    r"""Samples at once by a composed matrix, as the last transformer does and to its size."""
+    layers: list[Any] = [each.resample for each in transformer.transformers]
+    sizes = [each.output_size for each in layers if each.output_size]
+    return Resample(
+        Affine() if theta.size(1) == 2 else Projective(),
+        sizes[-1] if sizes else None,
+        layers[-1].sampling,
+        layers[-1].padding,
+        layers[-1].align_corners,
+    )
