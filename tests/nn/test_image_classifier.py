@@ -121,9 +121,12 @@ def test_it_may_be_a_localisation_net():
 def test_making_it_leaves_a_transformer_as_it_is():
     net = classifier(num_classes=6)
     layer = SpatialTransformer(net, Affine(), output_size=8).train()
+    net.features.eval()
     before = copy.deepcopy(layer.state_dict())
     classifier(transformer=layer)
     assert layer.training
+    assert net.training
+    assert not any(module.training for module in net.features.modules())
     assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
 
 

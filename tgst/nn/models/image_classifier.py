@@ -107,11 +107,12 @@ class ImageClassifier(torch.nn.Module):
         r"""Channels, height and width of what the first convolution takes."""
         if self.transformer is None:
             return self.in_channels, *self.image_size
-        was_training = self.transformer.training
+        modes = {module: module.training for module in self.transformer.modules()}
         self.transformer.eval()  # no statistics of zeros
         with torch.no_grad():
             given = self.transformer(torch.zeros(1, self.in_channels, *self.image_size))
-        self.transformer.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
         if given.dim() != 4:
             raise ValueError(
                 f"transformer: expected one that gives images [B, C, H, W], got {list(given.shape)}"
