@@ -43,6 +43,15 @@ def test_advection_moves_by_the_velocity(wind):
     assert np.abs(frames[0] - exact).max() > 0.4
 
 
+@pytest.mark.parametrize("wind", [(0.5, 0.0), (-0.5, 0.0), (0.0, 0.4), (0.0, -0.4)])
+def test_error_of_second_order_in_time(wind):
+    """Fluxes of the middle of a substep: with those of its beginning the error is 0.16 to 0.26."""
+    model = AdvectionDiffusion(32, 32, wind)
+    frame = model.run(blob(model, 10, 12, width=3.0), 21)[20]
+    exact = blob(model, 10 + 20 * wind[0], 12 + 20 * wind[1], width=3.0)
+    assert np.sqrt(((frame - exact) ** 2).sum() / (exact**2).sum()) < 0.05
+
+
 def test_down_is_down_and_right_is_right():
     field = np.zeros((1, 5, 7))
     field[0, 2, 3] = 1.0

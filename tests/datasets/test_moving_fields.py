@@ -122,6 +122,15 @@ def test_sources_follow_the_day_and_differ_between_days():
     assert days.max() > 1.3 * days.min()
 
 
+def test_sources_follow_the_clock():
+    """What goes out from noon on does not depend on when the first frame is."""
+    still = {"wind": (0.0, 0.0), "diffusion": 0.0, "decay": 0.0, "clouds": 0}
+    day = MovingFields(5, 6, 40, start="2024-01-01", **still).frames
+    noon = MovingFields(5, 6, 28, start="2024-01-01T12:00", **still).frames
+    torch.testing.assert_close(noon.diff(dim=0), day[12:].diff(dim=0), rtol=1e-4, atol=1e-5)
+    assert (noon.diff(dim=0) - day[:28].diff(dim=0)).abs().max() > 0.1
+
+
 def test_transform():
     from tgst.transforms import OffsetPartition
 
