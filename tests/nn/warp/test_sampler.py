@@ -156,7 +156,8 @@ def test_auto_takes_the_gathering_sampler_where_torch_would_raise(monkeypatch):
     calls = []
     monkeypatch.setattr(sampler, "gather_sample", lambda *a: calls.append(a) or a[0])
     x, grid = random(4, 5)
-    sample(x, grid.clone().requires_grad_())
+    for device in ("cpu", "meta"):
+        sample(x.to(device), grid.to(device).clone().requires_grad_())  # torch is not told to
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
     sample(x, grid.clone().requires_grad_())  # deterministic on the CPU
     assert not calls

@@ -136,6 +136,14 @@ def test_border_padding_and_dtype():
     assert RandomAffine(shift=3)(x.bfloat16()).dtype == torch.bfloat16
 
 
+def test_autocast_does_not_round_the_places():
+    x = images(height=64, width=64)
+    given = {"shift": torch.full((4, 2), 3.3), "rotation": torch.full((4,), 17.0)}
+    expected = affine_images(x, **given)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(affine_images(x, **given), expected)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -153,8 +161,24 @@ def test_mistakes_are_named(arguments, message):
 
 
 @pytest.mark.parametrize("x", [torch.zeros(3, 4, 4), torch.zeros(1, 1, 4, 4).long()])
-def test_what_is_no_batch_of_images_is_refused(x):
+@pytest.mark.parametrize("change", [RandomAffine(shift=1), affine_images])
+def test_what_is_no_batch_of_images_is_refused(x, change):
     with pytest.raises(
         ValueError, match=r"x: expected a floating point tensor \[B, C, H, W\], got"
     ):
-        RandomAffine(shift=1)(x)
+        change(x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shift": torch.zeros(4)}, r"shift: expected shape \[4, 2\], got \[4\]"),
+        ({"scale": torch.ones(2)}, r"scale: expected shape \[4, 2\], got \[2\]"),
+        ({"rotation": torch.zeros(3)}, r"rotation: expected shape \[4\], got \[3\]"),
+        ({"shear": torch.zeros(4, 1)}, r"shear: expected shape \[4\], got \[4, 1\]"),
+        ({"padding": "wrap"}, r"padding: expected one of \('zeros', 'border', 'reflection'\)"),
+    ],
+)
+def test_numbers_that_are_not_one_for_each_image_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        affine_images(images(), **arguments)

@@ -117,7 +117,38 @@ def affine_images(
         - **x, output:** :math:`(B, C, H, W)`
         - **shift, scale:** :math:`(B, 2)`, x first
         - **rotation, shear:** :math:`(B)`
+
+    Raises:
+        ValueError: If the input is no batch of images, a number is not one for each of them, or
+            the padding is unknown.
     """
+    check_images(x)
+    checked_choice("padding", padding, PADDING)
+    one, two = [x.size(0)], [x.size(0), 2]
+    _check_shape("shift", shift, two)
+    _check_shape("rotation", rotation, one)
+    _check_shape("scale", scale, two)
+    _check_shape("shear", shear, one)
+    # rounded by autocast, coordinates would miss by pixels
+    with torch.autocast(x.device.type, enabled=False):
+        grid = _grid(x, shift, rotation, scale, shear)
+        moved = F.grid_sample(x.float(), grid, padding_mode=padding, align_corners=False)
+    return moved.to(x.dtype)
+
+
+def _check_shape(name: str, value: Tensor | None, shape: list[int]) -> None:
+    if value is not None and list(value.shape) != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {list(value.shape)}")
+
+
+def _grid(
+    x: Tensor,
+    shift: Tensor | None,
+    rotation: Tensor | None,
+    scale: Tensor | None,
+    shear: Tensor | None,
+) -> Tensor:
+    r"""Where each output pixel comes from, in the sampler's coordinates."""
     images, height, width = x.size(0), x.size(2), x.size(3)
     zero, one = torch.zeros(images, device=x.device), torch.ones(images, device=x.device)
     angle = zero if rotation is None else rotation.float() * (math.pi / 180)
@@ -133,6 +164,4 @@ def affine_images(
     # a coordinate of the grid is two per side, whatever the side
     half = offset.new_tensor([width, height]) / 2
     theta = torch.cat([rows * half / half.unsqueeze(-1), (offset / half).unsqueeze(-1)], dim=-1)
-    grid = F.affine_grid(theta, [images, 1, height, width], align_corners=False)
-    moved = F.grid_sample(x.float(), grid, padding_mode=padding, align_corners=False)
-    return moved.to(x.dtype)
+    return F.affine_grid(theta, [images, 1, height, width], align_corners=False)
