@@ -155,15 +155,16 @@ def as_images(x: Any) -> Tensor:
 
 def limits(lines: Sequence[np.ndarray], size: Sequence[int]) -> tuple[float, float, float, float]:
     r"""Left, right, bottom and top end of axes that show the whole image, and lines up to half an
-    image outside of it.
+    image outside of it; those of a training that diverged may be nowhere.
     """
     height, width = size
     ends = []
     for axis, length in ((0, width), (1, height)):
-        low = min(float(each[..., axis].min()) for each in lines)
-        high = max(float(each[..., axis].max()) for each in lines)
+        places = np.concatenate([each[..., axis].ravel() for each in lines])
+        places = places[np.isfinite(places)]
+        low, high = places.min(initial=-0.5), places.max(initial=length - 0.5)
         margin = 0.03 * length
-        ends.append(max(min(low, -0.5), -0.5 - length / 2) - margin)
-        ends.append(min(max(high, length - 0.5), 1.5 * length - 0.5) + margin)
+        ends.append(max(float(low), -0.5 - length / 2) - margin)
+        ends.append(min(float(high), 1.5 * length - 0.5) + margin)
     left, right, top, bottom = ends
     return left, right, bottom, top
