@@ -113,6 +113,8 @@ def _as_images(pixels: np.ndarray, where: str) -> Tensor:
 
 def _as_labels(digits: np.ndarray, count: int, where: str) -> Tensor:
     r"""Classes that are stored as numbers, in one column or none, or one-hot."""
+    if digits.dtype.kind not in "fui":
+        raise ValueError(f"{where}: expected digits 0 to 9, got {digits.dtype}")
     if digits.shape == (count, 10):
         sums = digits.sum(axis=1)
         if (sums != 1).any() or (digits.max(axis=1) != 1).any():
@@ -122,6 +124,6 @@ def _as_labels(digits: np.ndarray, count: int, where: str) -> Tensor:
         raise ValueError(
             f"{where}: expected shape ({count},), ({count}, 1) or ({count}, 10), got {digits.shape}"
         )
-    if digits.dtype.kind not in "fui" or not np.isin(digits, np.arange(10)).all():
+    if not np.isin(digits, np.arange(10)).all():
         raise ValueError(f"{where}: expected digits 0 to 9, got others")
     return torch.from_numpy(digits.reshape(-1).astype(np.int64))

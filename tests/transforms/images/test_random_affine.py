@@ -120,6 +120,7 @@ def test_nothing_to_change_changes_nothing():
     x = images()
     assert RandomAffine()(x) is x
     assert RandomAffine(shift=3, p=0)(x) is x
+    assert RandomAffine(shift=3)(x[:0]).shape == (0, 2, 8, 12)
 
 
 def test_images_that_are_not_drawn_stay_exactly():

@@ -129,6 +129,8 @@ def affine_images(
     _check_shape("rotation", rotation, one)
     _check_shape("scale", scale, two)
     _check_shape("shear", shear, one)
+    if len(x) == 0:
+        return x  # torch makes no grid for none
     # rounded by autocast, coordinates would miss by pixels
     with torch.autocast(x.device.type, enabled=False):
         grid = _grid(x, shift, rotation, scale, shear)
