@@ -49,6 +49,13 @@ def test_finite_where_the_denominator_is_zero(dtype):
     assert zero.grad.isfinite().all()
 
 
+def test_the_bound_keeps_the_side_of_the_horizon():
+    warp = w.Projective()
+    theta = torch.tensor([[1.0, 0, 0, 0, 1, 0, -1, 0]], dtype=torch.float64)
+    near = torch.tensor([[1 - 1e-9, 1.0], [1 + 1e-9, 1.0]], dtype=torch.float64)
+    assert_same(warp.transform(theta, near)[0, :, 1], torch.tensor([1e5, -1e5]).double(), 1e-6)
+
+
 def test_denominators_away_from_zero_are_not_touched():
     warp = w.Projective()
     theta = torch.tensor([[1.0, 0, 0, 0, 1, 0, -0.999, 0]], dtype=torch.float64)

@@ -113,6 +113,8 @@ def test_warns_when_a_grid_has_left_the_image():
         layer(x, theta)
         theta[1, 0] = 2 + 1 / 5 - 1 / 5 - 1e-3  # the first column still reads the last pixel
         layer(x, theta)
+        theta[1, 0] = -2 + 1e-3  # as the last column does here, which is none of the few
+        w.Resample(warp, (3, 4))(x, theta)
     theta[1, 0] = 3.0
     for _ in range(2):
         with pytest.warns(RuntimeWarning, match="at least one sample lies outside the image"):
