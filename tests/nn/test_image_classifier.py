@@ -45,6 +45,12 @@ def test_plain_network_by_hand():
     torch.testing.assert_close(model(x), expected)
 
 
+def test_dropout_comes_before_each_linear_layer():
+    layers = list(classifier(dropout=0.3).classifier)
+    before = [layers[i - 1] for i, layer in enumerate(layers) if isinstance(layer, torch.nn.Linear)]
+    assert [layer.p for layer in before] == [0.3, 0.3]
+
+
 def test_normalised_network_by_hand():
     model = classifier(channels=[3], kernel_size=5, pool="average", head="average", hidden=0)
     x, (conv, norm, *_), last = images(), model.features, model.classifier[-1]
