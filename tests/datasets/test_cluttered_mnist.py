@@ -66,6 +66,7 @@ def test_images_may_be_squares(tmp_path):
         ({"y_train": np.full((3, 10), "1")}, "y_train: expected digits 0 to 9, got <U1"),
         ({"y_train": np.ones((3, 10))}, "y_train: expected one 1 in each row, got others"),
         ({"y_train": np.eye(10)[[1, 2, 3]] * 0.5}, "y_train: expected one 1 in each row"),
+        ({"y_train": np.full((3, 10), 0.1)}, "y_train: expected one 1 in each row, got others"),
     ],
 )
 def test_damaged_arrays_are_named(tmp_path, changes, message):
