@@ -32,6 +32,9 @@ def test_parts(root):
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     assert torch.equal(val, whole[order[:8].sort().values])
     assert torch.equal(train, whole[order[8:].sort().values])
+    other = image_data(root, seed=1)
+    other.setup("fit")
+    assert torch.equal(other.val_dataloader().images, val)  # the same ones in every run
     test = torch.cat([batch.x for batch in data.test_dataloader()])
     assert torch.equal(test.flatten(1), torch.from_numpy(bands(20, seed=1)[0]))
 
@@ -88,6 +91,8 @@ def test_only_training_batches_are_augmented(root):
     expected = RandomNoise(0.1)(RandomAffine(shift=2)(batch.x))
     assert torch.equal(augmented.x, expected)
     assert torch.equal(augmented.y, batch.y)
+    noted = data.augmented(batch._replace(x=batch.x.clone().requires_grad_()))
+    assert not noted.x.requires_grad
     data.trainer = None
     assert data.on_after_batch_transfer(batch, 0) is batch
 
