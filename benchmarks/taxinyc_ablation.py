@@ -45,7 +45,9 @@ def branch(name: str, frames: int) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return {None: "null", True: "true", False: "false"}.get(value, str(value))
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 # group -> variant -> what differs from the shipped configuration
@@ -70,6 +72,8 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
     },
     "not in the paper": {
         "without learnt planes": model(position_channels=0),
+        "without the linear map in each cell": model(cell_linear=False),
+        "the linear map and the external part alone": model(num_units=1, hidden_channels=1),
         "without changes as input": [*model(in_channels=2), *data(changes=False)],
         "loss in scaled units": ["--model.loss_unit=scaled"],
         "forecast itself, not its change": data(reference="none"),
@@ -81,7 +85,7 @@ VARIANTS: dict[str, dict[str, list[str]]] = {
         ],
         "published: one min-max, tanh, no reference": [
             *model(output_activation="tanh", in_channels=2, position_channels=0),
-            *model(external_activation="both"),
+            *model(external_activation="both", cell_linear=False, zero_start=False),
             *data(reference="none", changes=False, scaling="{method: min_max}"),
             *data(change_scaling=None),
             "--model.loss_unit=scaled",
