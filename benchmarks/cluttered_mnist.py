@@ -38,7 +38,7 @@ SHOWN, ANIMATED = 6, 4  # images in the picture and in the animation
 
 def checkpoint(config: str, seed: int, runs: Path) -> Path:
     """Return the file of the last epoch of a fit."""
-    return newest(f"{config}/version_*/checkpoints/last.ckpt", runs / f"seed_{seed}")
+    return newest(f"{config}/version_*/checkpoints/last.ckpt", runs / config / f"seed_{seed}")
 
 
 def network(config: str, seed: int, runs: Path) -> ImageClassifier:
@@ -46,7 +46,7 @@ def network(config: str, seed: int, runs: Path) -> ImageClassifier:
     settings = yaml.safe_load(Path(config_path(config)).read_text())["model"]["model"]
     parser = ArgumentParser()
     parser.add_argument("--model", type=torch.nn.Module)
-    model = parser.instantiate_classes(parser.parse_object({"model": settings})).model
+    model = parser.instantiate(parser.parse_object({"model": settings})).model
     path = checkpoint(config, seed, runs)
     task = ImageTask.load_from_checkpoint(path, model=model, weights_only=True).eval()
     return task.used_model
@@ -106,7 +106,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     command += ["--seeds", *map(str, seeds)]
     results: dict[str, Any] = {}
     for config in CONFIGS:
-        fits = [one_seed(config, seed, root, runs) for seed in seeds]
+        fits = [one_seed(config, seed, root, runs / config) for seed in seeds]
         parameters = num_parameters(network(config, seeds[0], runs))
         results[config] = {"parameters": parameters, "summary": summary(fits), "runs": fits}
     about = {**machine(), "command": shlex.join(command)}

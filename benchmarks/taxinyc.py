@@ -66,7 +66,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     command += ["--seeds", *map(str, arguments.seeds)]
     command += ["--graph_seeds", *map(str, arguments.graph_seeds)]
     results = {
-        config: [one_seed(config, seed, arguments.root, arguments.runs) for seed in own]
+        config: [one_seed(config, seed, arguments.root, arguments.runs / config) for seed in own]
         for config, own in seeds.items()
     }
     about = {**machine(), "command": shlex.join(command)}
