@@ -75,6 +75,7 @@ def test_axes_hold_image_and_lines():
     assert limits([inside], (8, 10)) == pytest.approx((-0.8, 9.8, 7.74, -0.74))
     outside = np.array([[-3.0, 1.0], [5.0, 100.0]])  # the second one is too far away
     assert limits([inside, outside], (8, 10)) == pytest.approx((-3.3, 9.8, 11.74, -0.74))
+    assert limits([-3 * outside], (8, 10)) == pytest.approx((-5.8, 9.8, 7.74, -4.74))
     nowhere = np.full((1, 2), np.nan)
     assert limits([nowhere], (8, 10)) == limits([inside], (8, 10))
     assert limits([outside, nowhere], (8, 10)) == limits([outside], (8, 10))
