@@ -158,6 +158,26 @@ def test_bound_keeps_parameters_near_the_identity():
     assert_same(reads, spline.targets.float() - 0.1, 1e-5)
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        w.Affine,
+        w.Projective,
+        w.ThinPlateSpline,
+        lambda bound=None: w.Attention(log_scale=True, bound=bound),
+        lambda bound=None: w.Translation(bound=bound),
+    ],
+)
+def test_tiles_are_where_they_are_without_a_bound(family):
+    bounded, free = family(bound=1.2), family()
+    corners = bounded.corners(bounded.tiles(4))
+    assert_same(corners, free.corners(free.tiles(4)), 1e-5)
+    with pytest.raises(
+        ValueError, match=r"bound: expected one that lets .* tile the image, got 0.4"
+    ):
+        family(bound=0.4).tiles(4)
+
+
 @pytest.mark.parametrize("bound", [0, -1.0, [0.1, 0.2], float("nan"), float("inf")])
 def test_bad_bounds(bound):
     with pytest.raises(

@@ -134,6 +134,9 @@ class MatrixWarp(Warp):
 
         Shapes:
             - **output**: :math:`(\text{count}, P)`
+
+        Raises:
+            ValueError: If there is no tile, or a bound does not let parameters get there.
         """
         if count < 1:
             raise ValueError(f"count: expected at least 1, got {count}")
@@ -145,7 +148,7 @@ class MatrixWarp(Warp):
             row, column = divmod(i, columns)
             matrix[i, 0, -1] = (2 * column + 1) / columns - 1
             matrix[i, 1, -1] = (2 * row + 1) / rows - 1
-        return self.parameters_of(self._shaped(square(matrix)))
+        return self._before_bound(self.parameters_of(self._shaped(square(matrix))))
 
     def extra_repr(self) -> str:
         r"""The options that are set."""

@@ -49,9 +49,9 @@ class ParallelTransformers(torch.nn.Module):
           with :obj:`return_transform` the parameters :math:`(B, N, P)`
 
     Raises:
-        ValueError: If starts are equal or not :math:`N` times :math:`P`, an option is unknown, a
-            localisation net is given twice or returns another number of parameters, or a shape
-            does not fit.
+        ValueError: If starts are equal, not :math:`N` times :math:`P` or, by default, beyond the
+            bounds of the warp, an option is unknown, a localisation net is given twice or returns
+            another number of parameters, or a shape does not fit.
     """
 
     def __init__(

@@ -119,12 +119,15 @@ class ThinPlateSpline(Warp):
 
         Shapes:
             - **output**: :math:`(\text{count}, 2 K)`
+
+        Raises:
+            ValueError: If there is no tile, or a bound does not let parameters get there.
         """
         from tgst.nn.warp.affine import Affine
 
         lattice = self.identity(torch.float64).view(-1, 2)
         tiles = Affine().transform(Affine().tiles(count), lattice)
-        return tiles.to(torch.get_default_dtype()).flatten(1)
+        return self._before_bound(tiles.to(torch.get_default_dtype()).flatten(1))
 
     def extra_repr(self) -> str:
         r"""The lattice and the bound."""

@@ -165,6 +165,9 @@ class Warp(torch.nn.Module):
     def tiles(self, count: int) -> Tensor:
         r"""Parameters :math:`(\text{count}, P)` that tile the image, for transformers side by
         side that would otherwise collapse to one region.
+
+        Raises:
+            ValueError: If a bound does not let parameters get there.
         """
         raise NotImplementedError
 
@@ -203,6 +206,17 @@ class Warp(torch.nn.Module):
             return theta
         center, bound = self._center.to(theta.dtype), self._bound.to(theta.dtype)
         return center + bound * torch.tanh((theta - center) / bound)
+
+    def _before_bound(self, values: Tensor) -> Tensor:
+        if self.bound is None:
+            return values
+        center, bound = values.new_tensor(self._identity), values.new_tensor(self._bounds)
+        share = (values - center) / bound
+        if bool((share.abs() >= 1).any()):
+            raise ValueError(
+                f"bound: expected one that lets {self} tile the image, got {self.bound}"
+            )
+        return center + bound * torch.atanh(share)
 
     # -- constants ------------------------------------------------------------------------------
 
