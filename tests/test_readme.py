@@ -31,9 +31,11 @@ def test_all_blocks_are_found():
         "from_networkx",
         "NeighborWindowLoader",
         "SkeletonSTGCN",
+        "STResNet",
+        "SpatialTransformer",
         "ops.benchmark",
     )
-    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 5
+    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 7
 
 
 def test_pipeline(names):
@@ -48,6 +50,21 @@ def test_pipeline(names):
     alone = conv(data.x, data.edge_index, data.edge_type, data.edge_weight)
     alone = attention(alone.relu(), data.edge_index)
     torch.testing.assert_close(names["h"][-4:], alone)
+
+
+def test_grid(names):
+    assert names["flows"].shape == (8, 2, 32, 32)
+    conv2d = torch.nn.Conv2d(2, 16, 3, padding=1)
+    kernel = names["offsets"].kernel_from_weight(names["local"].weight)
+    conv2d.weight.data, conv2d.bias.data = kernel.detach(), names["local"].bias.detach()
+    expected = conv2d(names["flows"]).flatten(2).permute(2, 0, 1).unsqueeze(2)
+    torch.testing.assert_close(names["near"], expected)
+
+
+def test_spatial_transformer(names):
+    assert names["view"].shape == (8, 1, 24, 24)
+    identity = names["warp"].Affine().identity()
+    torch.testing.assert_close(names["theta"], identity.expand(8, -1))
 
 
 def test_road_network(names):
