@@ -53,7 +53,10 @@ def test_constant_forecasts_are_found_after_a_validation():
     same = target.flatten(1).mean(1)[:, None, None, None, None].expand_as(target)
     assert "from cell to cell" in watched(same, target)
     assert "not finite" in watched(target / 0, target)
-    # a network that has hardly been trained, or too few windows, say nothing
+    # which needs no more training to be told
+    assert "not finite" in watched(target / 0, target, step=3)
+    assert "not finite" in watched(target[:2] / 0, target[:2], step=3)
+    # a network that has hardly been trained, or too few windows, say nothing else
     assert watched(target * 0, target, step=50) is None
     assert watched(target[:8] * 0, target[:8]) is None
 

@@ -18,6 +18,7 @@ LEAST_WINDOWS = 16  # to tell a deviation over time
 STEPS_PER_LOOK = 50  # training steps that are judged together
 UNTRAINED_STEPS = 100  # before which a network need not have learnt anything
 NO_CHANGE = 1e-3  # relative, of an error from one validation to the next
+NOT_FINITE = "the forecasts are not finite"
 
 Deviations = Mapping[str, tuple[float, float]]
 
@@ -40,7 +41,7 @@ def collapse_of(flows: Deviations, roots: Deviations) -> str | None:
     for name, text in kinds.items():
         (forecast, target), (root, target_root) = flows[name], roots[name]
         if not math.isfinite(forecast):
-            return "the forecasts are not finite"
+            return NOT_FINITE
         if forecast < LEAST_SHARE * target and root < LEAST_ROOT_SHARE * target_root:
             return (
                 f"the forecasts hardly vary {text} (standard deviation {forecast:.4g} against "
@@ -115,7 +116,8 @@ class CollapseWatch(torch.nn.Module):
         return self.evaluated.verdict()
 
     def after_validation(self, step: int) -> str | None:
-        r"""What is wrong after a validation, if something is.
+        r"""What is wrong after a validation, if something is: after 100 steps of training, or at
+        once if forecasts are not finite.
 
         Args:
             step: Steps of the optimizer so far.
@@ -123,6 +125,8 @@ class CollapseWatch(torch.nn.Module):
         kinds = self.evaluated.flows.compute(), self.evaluated.roots.compute()
         rmse, constant = kinds[0]["error"]
         before, self.before = self.before, rmse
+        if not math.isfinite(rmse):
+            return NOT_FINITE
         if step < UNTRAINED_STEPS or self.windows < LEAST_WINDOWS:
             return None
         problem = self.verdict()
