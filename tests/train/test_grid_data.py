@@ -86,9 +86,11 @@ def test_scalers_see_the_training_frames_only(tmp_path):
     torch.testing.assert_close(one.change_scaler.scale, deviation, rtol=1e-4, atol=1e-5)
 
 
-def test_changes_are_scaled_without_a_reference_too(root):
-    data = tiny_data(root, changes=True, change_scaling={"per": "all"}, closeness=1)
-    rows = data.parts["train"].closeness[:, 0]
+@pytest.mark.parametrize("branch", ["closeness", "period", "trend"])
+def test_changes_are_scaled_without_a_reference_too(root, branch):
+    lags = {"closeness": 0, "period": 0, "trend": 0} | {branch: 1}
+    data = tiny_data(root, changes=True, change_scaling={"per": "all"}, **lags)
+    rows = getattr(data.parts["train"], branch)[:, 0]
     scaled = data.scaler.transform(data.frames)
     expected = (scaled[rows[:, 0]] - scaled[rows[:, 1]]).std(correction=0)
     torch.testing.assert_close(data.change_scaler.scale.squeeze(), expected, rtol=1e-4, atol=1e-5)

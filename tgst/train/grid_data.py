@@ -281,7 +281,8 @@ class GridData(LightningDataModule):
         # of the change that is forecast; without a reference of that since the week before
         now, then = train.target.ravel(), train.reference.ravel()
         if not len(then):
-            frames = train.closeness if train.closeness.shape[1] else train.trend
+            branches = train.closeness, train.period, train.trend
+            frames = next(rows for rows in branches if rows.shape[1])
             now, then = frames[..., 0].ravel(), frames[..., 1].ravel()
         scaled = self.scaler.transform(self.frames[: self.train_stop])
         options = {"method": "scale"} | self.change_scaling
