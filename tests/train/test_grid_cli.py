@@ -98,6 +98,8 @@ def test_the_second_stage_goes_on_with_all_frames(run, capsys):
     capsys.readouterr()
     message = error_of(run("validate", *stage), capsys)
     assert message.startswith("data.val_days or data.val_share must say what to validate on")
+    message = error_of(run("predict", *stage, "--data.predict_part", "val"), capsys)
+    assert message.startswith("data.val_days or data.val_share must say what to validate on")
 
 
 def test_errors_of_the_user_are_one_line(run, capsys, tmp_path):

@@ -54,6 +54,11 @@ class GridCLI(RunCLI):
                 "data.train_on_all be false"
             )
 
+    def before_predict(self) -> None:
+        r"""Refuses to forecast a validation part that there is not."""
+        if self.datamodule.predict_part == "val":
+            self.before_validate()
+
     def after_test(self) -> None:
         r"""Prints and writes the scores beside the baselines."""
         from tgst.train.grid_scores import grid_scores, grid_table, write_grid_scores
