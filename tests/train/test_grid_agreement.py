@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 
@@ -76,6 +78,23 @@ def test_a_model_that_does_not_fit_the_data_is_refused(root, model, data, task, 
 def test_a_simple_stack_that_does_not_fit_is_refused(root, sizes, message):
     with pytest.raises(ValueError, match=message):
         GridTask(ResidualGridNet(*sizes, 1, 4)).use_data(tiny_data(root))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (torch.nn.Conv2d(19, 2, 3), "32, 2, 2, 1"),
+        (torch.nn.Conv2d(19, 2, (4, 3)), "32, 2, 1, 1"),  # a loss would broadcast it
+        (torch.nn.Sequential(torch.nn.Conv2d(19, 3, 1)), "32, 3, 4, 3"),
+    ],
+)
+def test_an_output_of_another_shape_is_refused(root, model, shape):
+    data = tiny_data(root)
+    task = GridTask(model)
+    task.use_data(data)
+    message = rf"\[B, horizon \* channels, .* of \[32, 2, 4, 3\], got \[{shape}\]"
+    with pytest.raises(ValueError, match=f"model: expected an output {message}"):
+        task(next(iter(data.test_dataloader())))
 
 
 @pytest.mark.parametrize(
@@ -163,3 +182,25 @@ def test_a_fit_is_not_resumed_otherwise(root, saved, tmp_path, data, kwargs, mes
         tiny_trainer(tmp_path, max_epochs=2).fit(
             task, datamodule=tiny_data(root, **data), ckpt_path=saved
         )
+
+
+def test_scores_of_frames_that_were_trained_on_are_told(root, saved, tmp_path):
+    """Those of a fit whose test or validation part was another one."""
+    trainer = tiny_trainer(tmp_path)
+
+    def score(function, **data):
+        task = GridTask(tiny_model(), average=0.9, on_collapse="ignore")
+        function(task, datamodule=tiny_data(root, **data), ckpt_path=saved, verbose=False)
+
+    seen = (
+        "was trained on frames until 2011-02-08T23:00:00, but the {} part begins at 2011-02-08T00"
+    )
+    with pytest.warns(UserWarning, match=seen.format("test")):
+        score(trainer.test, test_days=13)
+    with pytest.warns(UserWarning, match=seen.format("val")):
+        score(trainer.validate, val_days=6)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*was trained on")
+        score(trainer.test, test_days=12)
+        score(trainer.test)
+        score(trainer.validate)

@@ -42,6 +42,13 @@ class Joined(Recorder):
         return self.value.expand(x.size(0), 2 * self.steps, HEIGHT, WIDTH)
 
 
+class Bfloat16(Recorder):
+    """As a network says it under autocast."""
+
+    def forward(self, closeness, period, trend, external):
+        return super().forward(closeness, period, trend, external).bfloat16()
+
+
 def ready(root, model, data=None, **kwargs):
     task, frames = GridTask(model, **kwargs), tiny_data(root, **(data or {}))
     task.use_data(frames)
@@ -71,6 +78,38 @@ def test_forecasts_are_not_negative_outside_of_training(root):
         root, Recorder(-3.0), {"scaling": {"method": "min_max"}}, non_negative=False
     )
     assert task.eval()(batch).max() < 0
+
+
+def test_counts_keep_their_digits_under_autocast(root):
+    value = 77 / 256  # which bfloat16 has
+    task, _, batch = ready(root, Bfloat16(value), {"scaling": {"method": "min_max"}})
+    exact, _, _ = ready(root, Recorder(value), {"scaling": {"method": "min_max"}})
+    assert torch.equal(task(batch), exact(batch))
+
+
+def test_optimizer_and_weight_decay(root, tmp_path):
+    task = GridTask(tiny_model(), optimizer="adamw", weight_decay=0.3, learning_rate=0.01)
+    trainer = tiny_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    trainer.fit(task, datamodule=tiny_data(root))
+    assert isinstance(task.optimizers().optimizer, torch.optim.AdamW)
+    (group,) = task.optimizers().param_groups
+    assert (group["weight_decay"], group["lr"]) == (0.3, 0.01)
+
+
+def test_the_test_logs_the_steps_of_the_report(root, tmp_path):
+    task, data, _ = ready(
+        root, Recorder(3.0, steps=3), {"horizon": 3}, report_steps=[1, 3], on_collapse="ignore"
+    )
+    trainer = tiny_trainer(tmp_path)
+    trainer.test(task, datamodule=data, verbose=False)
+    logged = trainer.callback_metrics
+    target = data.frames[torch.from_numpy(data.parts["test"].target)]
+    forecast = 3.0 * data.scaler.scale + data.scaler.shift
+    for step in (1, 3):
+        expected = (target[:, step - 1] - forecast).square().mean().sqrt()
+        torch.testing.assert_close(logged[f"test/rmse_step_{step}"], expected)
+    assert "test/rmse_new_flow_step_3" in logged
+    assert "test/rmse_step_2" not in logged
 
 
 def test_the_branches_get_their_frames_and_the_external_features(root):

@@ -2,8 +2,12 @@ r"""Whether grid model, data and checkpoint belong together, told before anythin
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+from torch import Tensor
 
 from tgst.train.agreement import (
     check_resumable,
@@ -14,8 +18,14 @@ from tgst.train.agreement import (
 from tgst.train.checkpoint import AtomicCheckpointIO
 from tgst.train.options import LOSSES, OPTIMIZERS, SCHEDULERS, check_name
 
-__all__ = ["check_fits_grid", "check_grid_checkpoint", "check_grid_options", "load_weights"]
-
+__all__ = [
+    "check_fits_grid",
+    "check_grid_checkpoint",
+    "check_grid_options",
+    "check_output",
+    "load_weights",
+    "warn_if_seen",
+]
 PLANES = ("position", "time_of_day")  # two channels each
 
 
@@ -85,6 +95,24 @@ def check_fits_grid(task: Any, data: Any) -> None:
             )
 
 
+def check_output(output: Tensor, target: Tensor) -> None:
+    r"""Refuses what a loss would broadcast, or only torch would complain about.
+
+    Args:
+        output: What a model gave.
+        target: The flows it forecasts, :math:`(B, \text{horizon}, C, H, W)`.
+
+    Raises:
+        ValueError: If the output is not :math:`(B, \text{horizon} \cdot C, H, W)`.
+    """
+    expected = [*target.flatten(1, 2).shape]
+    if [*output.shape] != expected:
+        raise ValueError(
+            f"model: expected an output [B, horizon * channels, height, width] of {expected}, got "
+            f"{[*output.shape]}"
+        )
+
+
 def check_grid_checkpoint(
     task: Any,
     checkpoint: Mapping[str, Any],
@@ -121,6 +149,28 @@ def check_grid_checkpoint(
         rows_from = "data.test_days, data.val_days, data.val_share"
         trained_on = task.trained_on
         check_resumable(name, checkpoint, task.hparams, max_epochs, trained_on, rows_from)
+
+
+def warn_if_seen(checkpoint: Mapping[str, Any], name: str, data: Any, part: str) -> None:
+    r"""Warns where a part is about to be scored that the weights were trained on, such as the
+    validation part by a second stage.
+
+    Args:
+        checkpoint: What was saved.
+        name: How messages call it.
+        data: A :class:`tgst.train.GridData` that was set up.
+        part: ``"val"`` or ``"test"``.
+    """
+    targets, trained_on = data.parts[part].target, checkpoint.get("trained_on")
+    if trained_on is None or not len(targets):
+        return
+    last, first = trained_on.split(" to ")[1], data.series.timestamps[targets[0, 0]]
+    if np.datetime64(last) >= first:
+        warnings.warn(
+            f"{name} was trained on frames until {last}, but the {part} part begins at {first} "
+            "here: its score is of flows that the model has seen",
+            stacklevel=2,
+        )
 
 
 def load_weights(task: Any, path: str) -> None:

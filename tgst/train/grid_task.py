@@ -18,7 +18,9 @@ from tgst.train.grid_agreement import (
     check_fits_grid,
     check_grid_checkpoint,
     check_grid_options,
+    check_output,
     load_weights,
+    warn_if_seen,
 )
 from tgst.train.grid_collapse import CollapseWatch, remedies
 from tgst.train.grid_metrics import GridMetrics
@@ -31,6 +33,7 @@ from tgst.train.report import quarter_half_all
 __all__ = ["GridTask"]
 
 Plane = Literal["position", "time_of_day"]
+SCORED = {TrainerFn.VALIDATING: "val", TrainerFn.TESTING: "test"}
 
 
 class GridTask(LightningModule):
@@ -202,7 +205,9 @@ class GridTask(LightningModule):
         else:
             planes = external[..., None, None].expand(-1, -1, *batch.y.shape[-2:])
             out = model(torch.cat([*inputs, planes], dim=1))
-        return out.unflatten(1, (-1, batch.y.size(2)))
+        check_output(out, batch.y)
+        # counts need more digits than bfloat16 has, which a network says under autocast
+        return out.to(batch.y.dtype).unflatten(1, (-1, batch.y.size(2)))
 
     @property
     def _scaling(self) -> GridScaling:
@@ -340,11 +345,14 @@ class GridTask(LightningModule):
         Raises:
             ValueError: If :meth:`check_checkpoint` finds a difference.
         """
-        trainer = self._trainer
+        trainer: Any = self._trainer
         name = f"checkpoint {trainer.ckpt_path}" if trainer is not None else "the checkpoint"
         resumed = trainer is not None and trainer.state.fn == TrainerFn.FITTING
         epochs = trainer.max_epochs if trainer is not None else None
         self.check_checkpoint(checkpoint, name, resumed, epochs)
+        part = None if trainer is None else SCORED.get(trainer.state.fn)
+        if part is not None:
+            warn_if_seen(checkpoint, name, trainer.datamodule, part)
         if self.scaling is None:  # loaded without a data module
             self.grid = checkpoint["grid"]
             self.scaling = GridScaling(self.grid, self.planes).to(self.device)
