@@ -14,6 +14,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from tgst.loader import WindowBatch
+from tgst.train.table_file import check_table_path
+from tgst.train.table_writer import check_one_process
 
 __all__ = ["ForecastWriter"]
 
@@ -40,21 +42,13 @@ class ForecastWriter(Callback):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        if self.path.suffix not in _TABLES:
-            raise ValueError(
-                f"output must end in {' or '.join(_TABLES)}, got {str(self.path.name)!r}"
-            )
+        self.path = check_table_path(path)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._table: _CsvTable | _ParquetTable | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         r"""Opens the temporary file."""
-        if trainer.world_size > 1:
-            raise ValueError(
-                f"forecasts are written by one process, got {trainer.world_size}: set "
-                "trainer.devices to 1"
-            )
+        check_one_process(trainer, "forecasts")
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._series = data.series
         self._node_id = np.array(data.series.node_id)

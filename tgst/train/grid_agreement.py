@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from tgst.train.agreement import (
-    check_resumable,
-    model_differences,
-    setting_differences,
-    state_part,
-)
+from tgst.train.agreement import model_differences, setting_differences, state_part
 from tgst.train.checkpoint import AtomicCheckpointIO
 from tgst.train.options import LOSSES, OPTIMIZERS, SCHEDULERS, check_name
 
@@ -26,6 +21,7 @@ __all__ = [
     "load_weights",
     "warn_if_seen",
 ]
+
 PLANES = ("position", "time_of_day")  # two channels each
 
 
@@ -113,25 +109,16 @@ def check_output(output: Tensor, target: Tensor) -> None:
         )
 
 
-def check_grid_checkpoint(
-    task: Any,
-    checkpoint: Mapping[str, Any],
-    name: str = "the checkpoint",
-    resumed: bool = False,
-    max_epochs: int | None = None,
-) -> None:
+def check_grid_checkpoint(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:
     r"""Refuses a checkpoint that does not belong to a task.
 
     Args:
         task: A :class:`tgst.train.GridTask`.
         checkpoint: What was saved.
         name: How messages call it.
-        resumed: Whether a fit shall continue from it, with its optimizer.
-        max_epochs: Epochs of the resumed fit.
 
     Raises:
-        ValueError: If grid, windows, model or weight averaging differ, or, of a fit to resume, the
-            optimizer, its schedule or the training frames; names how.
+        ValueError: If grid, windows, model or weight averaging differ; names how.
     """
     saved = checkpoint.get("grid")
     if not saved:
@@ -145,10 +132,6 @@ def check_grid_checkpoint(
     )
     if sentences:
         raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
-    if resumed:
-        rows_from = "data.test_days, data.val_days, data.val_share"
-        trained_on = task.trained_on
-        check_resumable(name, checkpoint, task.hparams, max_epochs, trained_on, rows_from)
 
 
 def warn_if_seen(checkpoint: Mapping[str, Any], name: str, data: Any, part: str) -> None:

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from tgst.train.agreement import class_name, constructor_arguments
+from tgst.train.agreement import check_resumable
 from tgst.train.grid_agreement import (
     check_fits_grid,
     check_grid_checkpoint,
@@ -27,8 +26,9 @@ from tgst.train.grid_metrics import GridMetrics
 from tgst.train.grid_scaling import GridScaling
 from tgst.train.grid_windows import GridBatch
 from tgst.train.moving_average import averaged_model
-from tgst.train.options import LOSSES, OPTIMIZERS, make_scheduler
+from tgst.train.options import LOSSES, make_optimizer
 from tgst.train.report import quarter_half_all
+from tgst.train.trained_task import TrainedTask
 
 __all__ = ["GridTask"]
 
@@ -36,7 +36,7 @@ Plane = Literal["position", "time_of_day"]
 SCORED = {TrainerFn.VALIDATING: "val", TrainerFn.TESTING: "test"}
 
 
-class GridTask(LightningModule):
+class GridTask(TrainedTask):
     r"""Trains and tests a model that forecasts the flows in the cells of a grid.
 
     Frames are scaled; the network says the scaled forecast, or its scaled change against a
@@ -96,6 +96,8 @@ class GridTask(LightningModule):
         ValueError: If a name is unknown or a number out of range; names the argument.
     """
 
+    data_name = "a GridData"
+    selected_by = "rmse"
     loss_scale: Tensor
 
     def __init__(
@@ -129,7 +131,7 @@ class GridTask(LightningModule):
         self.grid: dict[str, Any] = {}
         self.scaling: GridScaling | None = None
         self.register_buffer("loss_scale", torch.ones(()))
-        self.trained_on: str | None = None
+        self.trained_on = None
         self.metrics = torch.nn.ModuleDict()
         self.watch: CollapseWatch | None = None
         self.scores: dict[str, Tensor] = {}
@@ -144,10 +146,7 @@ class GridTask(LightningModule):
         Raises:
             ValueError: If there is no data module, or as :meth:`use_data`.
         """
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        if data is None:
-            raise ValueError("datamodule: expected a GridData, got None")
-        self.use_data(data)
+        super().setup(stage)
         start = self.hparams["start_from"]
         if stage == "fit" and start is not None and self.trainer.ckpt_path is None:
             load_weights(self, start)
@@ -191,9 +190,6 @@ class GridTask(LightningModule):
 
     def _output(self, batch: GridBatch) -> Tensor:
         """What the network says, [B, H, C, height, width]."""
-        model: Any = self.model
-        if self.averaged is not None and not self.training:
-            model = self.averaged.module
         inputs = self._scaling.inputs(batch)
         external = batch.external.flatten(1)
         if self.hparams["join"]:
@@ -201,10 +197,10 @@ class GridTask(LightningModule):
             inputs = [everything, everything[:, :0], everything[:, :0]]
         if self.by_branch:
             given = [x if x.size(1) else None for x in (*inputs, external)]
-            out = model(*given)
+            out = self.used_model(*given)
         else:
             planes = external[..., None, None].expand(-1, -1, *batch.y.shape[-2:])
-            out = model(torch.cat([*inputs, planes], dim=1))
+            out = self.used_model(torch.cat([*inputs, planes], dim=1))
         check_output(out, batch.y)
         # counts need more digits than bfloat16 has, which a network says under autocast
         return out.to(batch.y.dtype).unflatten(1, (-1, batch.y.size(2)))
@@ -249,37 +245,11 @@ class GridTask(LightningModule):
             raise ValueError(message)
         warnings.warn(message, stacklevel=2)
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        r"""One step of the optimizer, then of the averaged weights."""
-        super().optimizer_step(*args, **kwargs)
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
-
-    def validation_step(self, batch: GridBatch, batch_idx: int) -> None:
-        r"""Adds one batch to the validation metrics."""
-        self._update("val", batch)
-
-    def test_step(self, batch: GridBatch, batch_idx: int) -> None:
-        r"""Adds one batch to the test metrics."""
-        self._update("test", batch)
-
-    def predict_step(self, batch: GridBatch, batch_idx: int) -> Tensor:
-        r"""The forecast of one batch, :math:`(B, \text{horizon}, C, H, W)`."""
-        return self(batch)
-
-    def on_validation_epoch_start(self) -> None:
-        r"""Empties the validation metrics."""
-        self._reset("val")
-
-    def on_test_epoch_start(self) -> None:
-        r"""Empties the test metrics."""
-        self._reset("test")
-
     def on_validation_epoch_end(self) -> None:
         r"""Logs ``val/rmse``, ``val/mae`` and the RMSE of each channel, and looks for a
         collapse.
         """
-        self._log_scores("val")
+        super().on_validation_epoch_end()
         assert self.watch is not None
         if self.trainer.state.fn != TrainerFn.FITTING:
             self._tell(self.watch.verdict())
@@ -288,7 +258,7 @@ class GridTask(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
-        self._log_scores("test")
+        super().on_test_epoch_end()
         scores = self.metrics["test"].scores()  # type: ignore[operator]
         self.scores = {name: values.cpu() for name, values in scores.items()}
         for name, errors in self.scores.items():
@@ -305,78 +275,46 @@ class GridTask(LightningModule):
         self.watch.update(prediction, batch.y)
 
     def _reset(self, part: str) -> None:
-        self.metrics[part].reset()  # type: ignore[operator]
+        super()._reset(part)
         assert self.watch is not None
         self.watch.reset()
 
-    def _log_scores(self, part: str) -> None:
-        for name, value in self.metrics[part].overall().items():  # type: ignore[operator]
-            # the metric has gathered all processes already
-            shown = name == "rmse"
-            self.log(_key(f"{part}/{name}"), value.float(), prog_bar=shown, sync_dist=True)
+    def _overall(self, part: str) -> dict[str, Tensor]:
+        scores = self.metrics[part].overall()  # type: ignore[operator]
+        return {_key(name): value for name, value in scores.items()}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         r"""Optimizer and, if one is set, scheduler of the trained weights."""
-        options = self.hparams
-        optimizer = OPTIMIZERS[options["optimizer"]](
-            self.model.parameters(),
-            lr=options["learning_rate"],
-            weight_decay=options["weight_decay"],
-        )
-        if options["scheduler"] is None:
-            return optimizer
-        arguments = options["scheduler_args"] or {}
-        epochs = self.trainer.max_epochs
-        return [optimizer], [make_scheduler(options["scheduler"], optimizer, arguments, epochs)]
+        return make_optimizer(self.model, self.hparams, self.trainer.max_epochs)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        r"""Adds what a task without a data module needs to know."""
-        checkpoint["model_class"] = class_name(self.model)
-        checkpoint["model_arguments"] = constructor_arguments(self.model)
-        checkpoint["grid"] = self.grid
-        checkpoint["trained_on"] = self.trained_on
+    @property
+    def knows_data(self) -> bool:
+        r"""Whether grid and scalers are known."""
+        return self.scaling is not None
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        r"""Refuses a checkpoint of another model or grid before any weight is changed.
+    def saved(self) -> dict[str, Any]:
+        r"""What a checkpoint holds of the data, in plain containers."""
+        return {"grid": self.grid}
+
+    def use_saved(self, checkpoint: Mapping[str, Any]) -> None:
+        r"""Takes from a checkpoint what the data module would have said.
 
         Args:
             checkpoint: What was saved.
-
-        Raises:
-            ValueError: If :meth:`check_checkpoint` finds a difference.
         """
+        self.grid = checkpoint["grid"]
+        self.scaling = GridScaling(self.grid, self.planes).to(self.device)
+
+    def _check_fits(self, checkpoint: Mapping[str, Any], name: str) -> None:
+        check_grid_checkpoint(self, checkpoint, name)
         trainer: Any = self._trainer
-        name = f"checkpoint {trainer.ckpt_path}" if trainer is not None else "the checkpoint"
-        resumed = trainer is not None and trainer.state.fn == TrainerFn.FITTING
-        epochs = trainer.max_epochs if trainer is not None else None
-        self.check_checkpoint(checkpoint, name, resumed, epochs)
-        part = None if trainer is None else SCORED.get(trainer.state.fn)
-        if part is not None:
-            warn_if_seen(checkpoint, name, trainer.datamodule, part)
-        if self.scaling is None:  # loaded without a data module
-            self.grid = checkpoint["grid"]
-            self.scaling = GridScaling(self.grid, self.planes).to(self.device)
+        if trainer is not None and trainer.state.fn in SCORED:
+            warn_if_seen(checkpoint, name, trainer.datamodule, SCORED[trainer.state.fn])
 
-    def check_checkpoint(
-        self,
-        checkpoint: Mapping[str, Any],
-        name: str = "the checkpoint",
-        resumed: bool = False,
-        max_epochs: int | None = None,
-    ) -> None:
-        r"""Refuses a checkpoint that does not belong to the model, the data or the settings.
-
-        Args:
-            checkpoint: What was saved.
-            name: How messages call it.
-            resumed: Whether a fit shall continue from it, with its optimizer.
-            max_epochs: Epochs of the resumed fit.
-
-        Raises:
-            ValueError: If model, weight averaging, grid or windows differ, or, of a fit to resume,
-                the optimizer, its schedule or the training frames; names how.
-        """
-        check_grid_checkpoint(self, checkpoint, name, resumed, max_epochs)
+    def _check_resumed(self, checkpoint: Mapping[str, Any], name: str, epochs: int | None) -> None:
+        rows_from = "data.test_days, data.val_days, data.val_share"
+        trained_on = self.trained_on
+        check_resumable(name, checkpoint, self.hparams, epochs, trained_on, rows_from)
 
 
 def _key(name: str) -> str:

@@ -2,15 +2,14 @@ r"""The callback that writes forecasts of a grid to a table."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
 
 from tgst.train.grid_windows import GridBatch
-from tgst.train.table_file import Kind, TableFile, check_table_path
+from tgst.train.table_file import Kind
+from tgst.train.table_writer import TableWriter
 
 __all__ = ["GridWriter"]
 
@@ -24,7 +23,7 @@ COLUMNS: dict[str, Kind] = {
 }
 
 
-class GridWriter(Callback):
+class GridWriter(TableWriter):
     r"""Writes the forecasts of ``Trainer.predict`` to a CSV or Parquet file, batch by batch.
 
     One row per forecast value, with the columns
@@ -45,21 +44,12 @@ class GridWriter(Callback):
         ValueError: If the ending is another one, or pyarrow is not installed for Parquet.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = check_table_path(path)
-        self._table: TableFile | None = None
+    contents = "forecasts"
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        r"""Opens the temporary file."""
-        if trainer.world_size > 1:
-            raise ValueError(
-                f"forecasts are written by one process, got {trainer.world_size}: set "
-                "trainer.devices to 1"
-            )
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    def _begin(self, data: Any) -> dict[str, Kind]:
         self._stamps = data.series.timestamps
         self._channels = data.series.channels
-        self._table = TableFile(self.path, COLUMNS)
+        return COLUMNS
 
     def on_predict_batch_end(
         self,
@@ -84,17 +74,3 @@ class GridWriter(Callback):
                 window.flatten().tolist(),
             )
             self._table.write(list(zip(*columns, strict=True)))
-
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        r"""Closes the file and gives it its name."""
-        assert self._table is not None
-        self._table.close()
-        self._table = None
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        r"""Removes the unfinished file."""
-        if self._table is not None:
-            self._table.discard()
-            self._table = None

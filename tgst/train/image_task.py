@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tgst.loader import ImageBatch
-from tgst.train.agreement import class_name, constructor_arguments, model_differences
-from tgst.train.classification_agreement import check_classes, check_fit_resumable
+from tgst.train.agreement import model_differences
+from tgst.train.classification_agreement import check_classes
 from tgst.train.classification_task import ClassificationTask
 from tgst.train.recognition_optimizer import check_recognition_options
 from tgst.train.transform_penalty import TransformPenalty
@@ -164,15 +164,9 @@ class ImageTask(ClassificationTask):
         return loss + self.identity_penalty * penalty
 
     def saved(self) -> dict[str, Any]:
-        r"""What a checkpoint holds beside the weights, in plain containers."""
-        return {
-            "model_class": class_name(self.model),
-            "model_arguments": constructor_arguments(self.model),
-            "class_names": self.class_names,
-            "trained_on": self.trained_on,
-            "image_size": self.image_size,
-            "num_channels": self.num_channels,
-        }
+        r"""What a checkpoint holds of the data, in plain containers."""
+        own = {"image_size": self.image_size, "num_channels": self.num_channels}
+        return super().saved() | own
 
     def use_saved(self, checkpoint: Mapping[str, Any]) -> None:
         r"""Takes from a checkpoint what the data module would have said.
@@ -184,32 +178,12 @@ class ImageTask(ClassificationTask):
         self.image_size = list(checkpoint.get("image_size", []))
         self.num_channels = checkpoint.get("num_channels")
 
-    def check_checkpoint(
-        self,
-        checkpoint: Mapping[str, Any],
-        name: str = "the checkpoint",
-        resumed: bool = False,
-        max_epochs: int | None = None,
-    ) -> None:
-        r"""Refuses a checkpoint that does not belong to the model, the data or the settings.
-
-        Args:
-            checkpoint: What was saved.
-            name: How messages call it.
-            resumed: Whether a fit shall continue from it, with its optimizer.
-            max_epochs: Epochs of the resumed fit.
-
-        Raises:
-            ValueError: If model, weight averaging or classes differ, or, of a fit to resume, the
-                optimizer, its schedule or the training images; names how.
-        """
+    def _check_fits(self, checkpoint: Mapping[str, Any], name: str) -> None:
         if self.class_names:
             check_classes(checkpoint, self.class_names, name, "an image task")
         sentences = model_differences(self, checkpoint)
         if sentences:
             raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
-        if resumed:
-            check_fit_resumable(self, checkpoint, name, max_epochs)
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@ r"""The names that the options of a task may have, and what they stand for."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,12 +11,16 @@ from torch.optim import lr_scheduler
 
 from tgst.metrics import masked_huber, masked_mae, masked_mse
 
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities.types import OptimizerLRScheduler
+
 __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULERS",
     "check_name",
     "check_options",
+    "make_optimizer",
     "make_scheduler",
 ]
 
@@ -72,6 +76,28 @@ def check_name(name: str, value: str, known: Collection[str]) -> None:
     """
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def make_optimizer(
+    model: torch.nn.Module, options: Mapping[str, Any], epochs: int | None
+) -> OptimizerLRScheduler:
+    r"""Makes the optimizer of a model and, if one is set, its scheduler.
+
+    Args:
+        model: The model.
+        options: The arguments of the task.
+        epochs: Number of epochs of the fit.
+
+    Raises:
+        ValueError: As :func:`make_scheduler`.
+    """
+    optimizer = OPTIMIZERS[options["optimizer"]](
+        model.parameters(), lr=options["learning_rate"], weight_decay=options["weight_decay"]
+    )
+    name, arguments = options["scheduler"], options["scheduler_args"] or {}
+    if name is None:
+        return optimizer
+    return [optimizer], [make_scheduler(name, optimizer, arguments, epochs)]
 
 
 def make_scheduler(

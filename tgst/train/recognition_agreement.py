@@ -9,19 +9,16 @@ from typing import Any
 import torch
 
 from tgst.train.agreement import (
-    class_name,
-    constructor_arguments,
     model_differences,
     state_part,
 )
-from tgst.train.classification_agreement import check_classes, check_fit_resumable
+from tgst.train.classification_agreement import check_classes
 from tgst.utils.skeleton import Skeleton
 
 __all__ = [
     "check_checkpoint_fits",
     "check_recognises",
     "described_skeleton",
-    "saved_of",
     "skeleton_of",
 ]
 
@@ -75,41 +72,16 @@ def _as_tuple(value: Any) -> Any:
     return tuple(_as_tuple(item) for item in value) if isinstance(value, (list, tuple)) else value
 
 
-def saved_of(task: Any) -> dict[str, Any]:
-    r"""What the checkpoint of a task holds beside its weights.
-
-    Args:
-        task: A :class:`tgst.train.RecognitionTask`.
-    """
-    return {
-        "model_class": class_name(task.model),
-        "model_arguments": constructor_arguments(task.model),
-        "class_names": task.class_names,
-        "skeleton": task.skeleton,
-        "trained_on": task.trained_on,
-        "extent": task.extent,
-    }
-
-
-def check_checkpoint_fits(
-    task: Any,
-    checkpoint: Mapping[str, Any],
-    name: str = "the checkpoint",
-    resumed: bool = False,
-    max_epochs: int | None = None,
-) -> None:
+def check_checkpoint_fits(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:
     r"""Refuses a checkpoint that does not belong to a task.
 
     Args:
         task: A :class:`tgst.train.RecognitionTask`.
         checkpoint: What was saved.
         name: How messages call it.
-        resumed: Whether a fit shall continue from it, with its optimizer.
-        max_epochs: Epochs of the resumed fit.
 
     Raises:
-        ValueError: If model, weight averaging, classes, layout or graph differ, or, of a fit to
-            resume, the optimizer, its schedule or the training clips; names how.
+        ValueError: If model, weight averaging, classes, layout or graph differ; names how.
     """
     if task.class_names:
         check_classes(checkpoint, task.class_names, name, "a recognition task")
@@ -117,8 +89,6 @@ def check_checkpoint_fits(
     sentences = model_differences(task, checkpoint)
     if sentences:
         raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
-    if resumed:
-        check_fit_resumable(task, checkpoint, name, max_epochs)
 
 
 def _check_graph(task: Any, checkpoint: Mapping[str, Any], name: str) -> None:

@@ -18,7 +18,6 @@ from tgst.train.recognition_agreement import (
     check_checkpoint_fits,
     check_recognises,
     described_skeleton,
-    saved_of,
 )
 from tgst.train.recognition_optimizer import check_recognition_options
 from tgst.train.static_graph import StaticGraph
@@ -198,8 +197,8 @@ class RecognitionTask(ClassificationTask):
         return list(model.scores(batch.x, edge_index, **kwargs).values())
 
     def saved(self) -> dict[str, Any]:
-        r"""What a checkpoint holds beside the weights, in plain containers."""
-        return saved_of(self)
+        r"""What a checkpoint holds of the data, in plain containers."""
+        return super().saved() | {"skeleton": self.skeleton, "extent": self.extent}
 
     def use_saved(self, checkpoint: Mapping[str, Any]) -> None:
         r"""Takes from a checkpoint what the data module would have said.
@@ -212,23 +211,5 @@ class RecognitionTask(ClassificationTask):
         self.skeleton = dict(checkpoint.get("skeleton", {}))
         self.extent = checkpoint.get("extent")
 
-    def check_checkpoint(
-        self,
-        checkpoint: Mapping[str, Any],
-        name: str = "the checkpoint",
-        resumed: bool = False,
-        max_epochs: int | None = None,
-    ) -> None:
-        r"""Refuses a checkpoint that does not belong to the model, the data or the settings.
-
-        Args:
-            checkpoint: What was saved.
-            name: How messages call it.
-            resumed: Whether a fit shall continue from it, with its optimizer.
-            max_epochs: Epochs of the resumed fit.
-
-        Raises:
-            ValueError: If model, weight averaging, classes, layout or graph differ, or, of a fit to
-                resume, the optimizer, its schedule or the training clips; names how.
-        """
-        check_checkpoint_fits(self, checkpoint, name, resumed, max_epochs)
+    def _check_fits(self, checkpoint: Mapping[str, Any], name: str) -> None:
+        check_checkpoint_fits(self, checkpoint, name)

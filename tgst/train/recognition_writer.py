@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from tgst.loader import ClipBatch
+from tgst.train.label_writer import LabelWriter
 from tgst.train.sliding_windows import WindowItem
-from tgst.train.table_file import Kind, TableFile, check_table_path
+from tgst.train.table_file import Kind
 
 __all__ = ["RecognitionWriter"]
 
 
-class RecognitionWriter(Callback):
+class RecognitionWriter(LabelWriter):
     r"""Writes the labels of ``Trainer.predict`` to a CSV or Parquet file, clip by clip.
 
     One row for each clip, for all its persons together and for each of them alone, and for clips
@@ -46,33 +46,16 @@ class RecognitionWriter(Callback):
     """
 
     def __init__(self, path: str | Path, top: int = 1) -> None:
-        self.path = check_table_path(path)
-        if top < 1:
-            raise ValueError(f"top must be at least 1, got {top}")
-        self.top = top
-        self._table: TableFile | None = None
+        super().__init__(path, top)
         self._group: list[tuple[WindowItem, Tensor]] = []
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        r"""Opens the temporary file."""
-        if trainer.world_size > 1:
-            raise ValueError(
-                f"labels are written by one process, got {trainer.world_size}: set "
-                "trainer.devices to 1"
-            )
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    def _begin(self, data: Any) -> dict[str, Kind]:
         self._windows, self._names = data.items, data.class_names
         self._with_truth = any(clip.label is not None for clip in self._windows.clips)
         self._group = []
-        self._table = TableFile(self.path, self._columns())
-
-    def _columns(self) -> dict[str, Kind]:
         columns: dict[str, Kind] = {"clip": "text", "person": "text", "window": "text"}
         columns |= {"first_frame": "integer", "last_frame": "integer"}
-        for place in range(min(self.top, len(self._names))):
-            ending = f"_{place + 1}" if place else ""
-            columns |= {f"label{ending}": "text", f"confidence{ending}": "number"}
-        return columns | ({"truth": "text"} if self._with_truth else {})
+        return columns | self._label_columns()
 
     def on_predict_batch_end(
         self,
@@ -97,16 +80,7 @@ class RecognitionWriter(Callback):
         for clip in self._windows.empty:
             frames = self._windows.clips[clip].num_frames
             self._table.write([self._row(clip, "all", "all", 0, frames, None)])
-        self._table.close()
-        self._table = None
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        r"""Removes the unfinished file."""
-        if self._table is not None:
-            self._table.discard()
-            self._table = None
+        super().on_predict_end(trainer, pl_module)
 
     @staticmethod
     def _key(item: WindowItem) -> tuple[int, tuple[str, ...]]:

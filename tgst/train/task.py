@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -19,29 +17,29 @@ from tgst.metrics import MaskedMAE, MaskedMAPE, MaskedRMSE
 from tgst.train.agreement import (
     check_fits_data,
     check_resumable,
-    class_name,
-    constructor_arguments,
     model_differences,
     setting_differences,
     state_part,
 )
 from tgst.train.fill import fill_forward
-from tgst.train.options import LOSSES, OPTIMIZERS, check_options, make_scheduler
+from tgst.train.options import LOSSES, check_options, make_optimizer
 from tgst.train.report import quarter_half_all
 from tgst.train.static_graph import StaticGraph
+from tgst.train.trained_task import TrainedTask
 
 __all__ = ["ForecastTask"]
 
 METRICS: dict[str, Any] = {"mae": MaskedMAE, "rmse": MaskedRMSE, "mape": MaskedMAPE}
 
 
-class ForecastTask(LightningModule):
+class ForecastTask(TrainedTask):
     r"""Trains and tests a model that forecasts the readings of the nodes of one static graph.
 
     The inputs are standardised, unobserved readings are filled, covariates such as the time of
     day are appended as channels. The output is brought back to the unit of the readings,
-    in which the loss and all metrics are computed over observed targets only. Checkpoints are
-    selected by ``val/mae``, the mean over all steps of the horizon.
+    in which the loss and all metrics are computed over observed targets only. Validation logs
+    ``val/mae``, by which checkpoints are selected, ``val/rmse`` and ``val/mape``, each over all
+    steps of the horizon.
 
     Graph and scaler come from the :class:`tgst.train.ForecastData` and are part of the checkpoint:
     a checkpoint of another model or another graph is refused.
@@ -83,6 +81,9 @@ class ForecastTask(LightningModule):
             ``rollout`` for ``rollout_steps``, or ``future_covariates`` is set beside it.
     """
 
+    data_name = "a ForecastData"
+    selected_by = "mae"
+
     def __init__(
         self,
         model: torch.nn.Module,
@@ -119,7 +120,7 @@ class ForecastTask(LightningModule):
         self.future_covariates = future_covariates
         self.report_steps = report_steps
         self.other_graph = other_graph
-        self.averaged: AveragedModel | None = None
+        self.averaged = None
         if average is not None:
             # without use_buffers integers stay integers; normalisation statistics are copied
             self.averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average))
@@ -130,24 +131,10 @@ class ForecastTask(LightningModule):
         self.scaler: StandardScaler | None = None
         self.target_index: list[int] | None = None
         self.channels: dict[str, list[str]] = {}
-        self.trained_on: str | None = None
+        self.trained_on = None
         self.metrics = torch.nn.ModuleDict()
         self.scores: dict[str, Tensor] = {}
         self.tested_batches: int | None = None
-
-    def setup(self, stage: str | None = None) -> None:
-        r"""Takes graph, scaler and horizon from the data module.
-
-        Args:
-            stage: Lightning's stage.
-
-        Raises:
-            ValueError: If there is no data module, or as :meth:`use_data`.
-        """
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        if data is None:
-            raise ValueError("datamodule: expected a ForecastData, got None")
-        self.use_data(data)
 
     def use_data(self, data: Any) -> None:
         r"""Takes graph, scaler and horizon from a data module that was set up.
@@ -191,9 +178,6 @@ class ForecastTask(LightningModule):
             batch: Windows as the loader gives them, with raw readings.
         """
         graph, scaler = self._require_data()
-        model: Any = self.model
-        if self.averaged is not None and not self.training:
-            model = self.averaged.module
         x = scaler.transform(batch.x)
         x = x * batch.mask.unsqueeze(-1) if self.fill == "mean" else fill_forward(x, batch.mask)
         past, future = batch.covariates.split([x.size(2), batch.covariates.size(2) - x.size(2)], 2)
@@ -205,10 +189,11 @@ class ForecastTask(LightningModule):
         edges = graph.attributes()
         kwargs: dict[str, Any] = {n: edges[n] for n in self._edge_attributes if n in edges}
         if self.rollout_steps is None or self.training:
-            out = model(x, graph.edge_index, **kwargs)
+            out = self.used_model(x, graph.edge_index, **kwargs)
         else:
             kwargs["covariates"] = future.to(x.dtype) if future.size(-1) else None
-            out = model.rollout(x, graph.edge_index, **kwargs, steps=self.rollout_steps)
+            steps = self.rollout_steps
+            out = self.used_model.rollout(x, graph.edge_index, **kwargs, steps=steps)
         return scaler.inverse_transform(out, self.target_index)
 
     def _require_data(self) -> tuple[StaticGraph, StandardScaler]:
@@ -225,39 +210,9 @@ class ForecastTask(LightningModule):
         self.log("train/loss", loss, prog_bar=True, on_epoch=True, batch_size=batch.x.size(1))
         return loss
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        r"""One step of the optimizer, then of the averaged weights."""
-        super().optimizer_step(*args, **kwargs)
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.model)
-
-    def validation_step(self, batch: WindowBatch, batch_idx: int) -> None:
-        r"""Adds one batch to the validation metrics."""
-        self._update("val", batch)
-
-    def test_step(self, batch: WindowBatch, batch_idx: int) -> None:
-        r"""Adds one batch to the test metrics."""
-        self._update("test", batch)
-
-    def predict_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
-        r"""The forecast of one batch, :math:`(N, B, \text{horizon}, C)`."""
-        return self(batch)
-
-    def on_validation_epoch_start(self) -> None:
-        r"""Empties the validation metrics."""
-        self._reset("val")
-
-    def on_test_epoch_start(self) -> None:
-        r"""Empties the test metrics."""
-        self._reset("test")
-
-    def on_validation_epoch_end(self) -> None:
-        r"""Logs ``val/mae``, ``val/rmse`` and ``val/mape``."""
-        self._log_scores("val")
-
     def on_test_epoch_end(self) -> None:
         r"""Logs the test metrics and keeps them per horizon step in ``scores``."""
-        self._log_scores("test")
+        super().on_test_epoch_end()
         self.scores = {name: metric.compute().cpu() for name, metric in self._metrics("test")}
         self.tested_batches = self._limited_batches()
         for name, errors in self.scores.items():
@@ -283,77 +238,53 @@ class ForecastTask(LightningModule):
         for _, metric in self._metrics(part):
             metric.reset()
 
-    def _log_scores(self, part: str) -> None:
-        for name, metric in self._metrics(part):
-            # the metric has gathered all processes already
-            value = metric.overall().float()
-            self.log(f"{part}/{name}", value, prog_bar=name == "mae", sync_dist=True)
+    def _overall(self, part: str) -> dict[str, Tensor]:
+        return {name: metric.overall() for name, metric in self._metrics(part)}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         r"""Optimizer and, if one is set, scheduler of the trained weights."""
-        optimizer = OPTIMIZERS[self.optimizer](
-            self.model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
-        )
-        if self.scheduler is None:
-            return optimizer
-        scheduler = make_scheduler(
-            self.scheduler, optimizer, self.scheduler_args, self.trainer.max_epochs
-        )
-        return [optimizer], [scheduler]
+        return make_optimizer(self.model, vars(self), self.trainer.max_epochs)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        r"""Adds what a task without a data module needs to know."""
-        checkpoint["model_class"] = class_name(self.model)
-        checkpoint["model_arguments"] = constructor_arguments(self.model)
-        checkpoint["target_index"] = self.target_index
-        checkpoint["channels"] = self.channels
-        checkpoint["trained_on"] = self.trained_on
+    @property
+    def knows_data(self) -> bool:
+        r"""Whether graph and scaler are known."""
+        return self.graph is not None
+
+    def saved(self) -> dict[str, Any]:
+        r"""What a checkpoint holds of the data, in plain containers."""
+        return {"target_index": self.target_index, "channels": self.channels}
+
+    def use_saved(self, checkpoint: Mapping[str, Any]) -> None:
+        r"""Takes from a checkpoint what the data module would have said.
+
+        Args:
+            checkpoint: What was saved.
+        """
+        state = checkpoint["state_dict"]
+        self.graph = StaticGraph.from_state(state_part(state, "graph."))
+        self.scaler = StandardScaler(state["scaler.mean"].numel())
+        self.target_index = checkpoint.get("target_index")
+        self.channels = checkpoint.get("channels", {})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         r"""Refuses a checkpoint of another model or graph before any weight is changed.
 
         Args:
-            checkpoint: What was saved.
+            checkpoint: What was saved; with ``other_graph`` it gets graph and scaler of the data.
 
         Raises:
             ValueError: If :meth:`check_checkpoint` finds a difference.
         """
-        trainer = self._trainer
-        name = f"checkpoint {trainer.ckpt_path}" if trainer is not None else "the checkpoint"
-        resumed = trainer is not None and trainer.state.fn == TrainerFn.FITTING
-        epochs = trainer.max_epochs if trainer is not None else None
-        self.check_checkpoint(checkpoint, name, resumed, epochs)
+        super().on_load_checkpoint(checkpoint)
         state = checkpoint["state_dict"]
-        if self.graph is None:  # loaded without a data module
-            self.graph = StaticGraph.from_state(state_part(state, "graph."))
-            self.scaler = StandardScaler(state["scaler.mean"].numel())
-            self.target_index = checkpoint.get("target_index")
-            self.channels = checkpoint.get("channels", {})
-        if self.graph.difference(state_part(state, "graph.")) is not None:
+        graph, _ = self._require_data()
+        if graph.difference(state_part(state, "graph.")) is not None:
             own = self.state_dict()
             for name in [n for n in (*state, *own) if n.startswith(("graph.", "scaler."))]:
                 state.pop(name, None)
             state.update({n: v for n, v in own.items() if n.startswith(("graph.", "scaler."))})
 
-    def check_checkpoint(
-        self,
-        checkpoint: Mapping[str, Any],
-        name: str = "the checkpoint",
-        resumed: bool = False,
-        max_epochs: int | None = None,
-    ) -> None:
-        r"""Refuses a checkpoint that does not belong to the model, the data or the settings.
-
-        Args:
-            checkpoint: What was saved.
-            name: How messages call it.
-            resumed: Whether a fit shall continue from it, with its optimizer.
-            max_epochs: Epochs of the resumed fit.
-
-        Raises:
-            ValueError: If model, weight averaging, input, channels or graph differ, or, of a fit
-                to resume, the optimizer, its schedule or the training rows; names how.
-        """
+    def _check_fits(self, checkpoint: Mapping[str, Any], name: str) -> None:
         sentences = model_differences(self, checkpoint) or self._input_differences(checkpoint)
         if sentences:
             raise ValueError(f"{name} does not fit the model: {'; '.join(sentences)}")
@@ -364,8 +295,9 @@ class ForecastTask(LightningModule):
                     f"{name} was trained on another graph: {difference}; "
                     "set model.other_graph to true to use its weights here"
                 )
-        if resumed:
-            check_resumable(name, checkpoint, self.hparams, max_epochs, self.trained_on)
+
+    def _check_resumed(self, checkpoint: Mapping[str, Any], name: str, epochs: int | None) -> None:
+        check_resumable(name, checkpoint, self.hparams, epochs, self.trained_on)
 
     def _input_differences(self, checkpoint: Mapping[str, Any]) -> list[str]:
         names = ("fill", "rollout_steps", "future_covariates")
