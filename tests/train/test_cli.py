@@ -274,6 +274,7 @@ def test_help_names_all_commands(capsys):
     assert stop.value.code == 0
     out = capsys.readouterr().out
     assert all(command in out for command in ("demo", "fit", "validate", "test", "predict"))
+    assert "`tgst fit --task TASK --help` those of recognition, grid or image" in out
 
 
 def test_says_what_to_install(monkeypatch, capsys):

@@ -40,8 +40,8 @@ examples:
   tgst fit --config cluttered_mnist_stn --root DIR             (images)
 
 `--config` takes a shipped configuration by name or a YAML file; `tgst fit --help` lists the
-settings of forecasting, `tgst fit --task recognition --help` those of another task. Runs are kept
-in runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment an error comes with its
+settings of forecasting, `tgst fit --task TASK --help` those of recognition, grid or image. Runs are
+kept in runs/<config name>/version_<k>. With TGST_DEBUG=1 in the environment an error comes with its
 traceback.
 """
 REQUIRED = ("lightning", "torchmetrics", "jsonargparse", "tensorboard")
