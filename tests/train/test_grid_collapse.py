@@ -61,6 +61,12 @@ def test_constant_forecasts_are_found_after_a_validation():
     assert watched(target[:8] * 0, target[:8]) is None
 
 
+def test_fields_below_zero_are_watched_as_well():
+    target = targets() - 200
+    assert "hardly vary" in watched(target.mean().expand_as(target), target)
+    assert watched(target + 1, target) is None
+
+
 def test_an_error_that_stays_as_bad_is_found():
     target = targets()
     noise = targets(seed=1)  # varies as the targets do, and knows nothing
@@ -78,6 +84,9 @@ def test_the_first_epoch_is_watched():
     watch, target = CollapseWatch(SIZE), targets(4)
     steps = [watch.after_training_step(step, target * 0, target) for step in range(300)]
     assert [step for step, found in enumerate(steps) if found] == [149]  # said once
+    late = CollapseWatch(SIZE)  # the steps before are not looked at again
+    steps = [late.after_training_step(s, target * (s < 150), target) for s in range(300)]
+    assert [step for step, found in enumerate(steps) if found] == [199]
     healthy = CollapseWatch(SIZE)
     assert not any(healthy.after_training_step(step, target, target) for step in range(300))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.data.flow_files import slot_stamps, write_flow
+from tests.data.flow_files import slot_stamps, write_flow, write_meteorology
 from tests.train.tiny_grid import HEIGHT, WIDTH, flows, tiny_data, write_taxi_nyc
 from tgst.data import FlowScaler, Series, external_features
 from tgst.train import GridData, grid_data
@@ -53,6 +53,8 @@ def test_the_second_stage_trains_on_what_was_validated_on(root):
     both = np.concatenate([one.parts["train"].target, one.parts["val"].target])
     np.testing.assert_array_equal(two.parts["train"].target, both)
     np.testing.assert_array_equal(two.parts["test"].target, one.parts["test"].target)
+    steps = tiny_data(root, horizon=2, train_on_all=True)
+    assert targets(steps)["train"].max() < steps.test_start == targets(steps)["test"].min()
     assert two.val_dataloader() == []
     assert one.trained_on == "2010-01-01T00:00:00 to 2011-02-08T23:00:00"
     assert two.trained_on == "2010-01-01T00:00:00 to 2011-02-13T23:00:00"
@@ -157,6 +159,25 @@ def test_moving_fields_need_no_folder():
     row = int(batch.row[0])
     assert torch.equal(batch.closeness[0, 1, 0], data.frames[row - 2])
     assert data.unit == ""
+
+
+def test_weather_is_scaled_by_the_training_rows_only(tmp_path):
+    stamps = slot_stamps("2020-03-01", "2020-03-31", 24, 1)
+    write_flow(tmp_path / "own.h5", stamps, flows(stamps, (2, 2, 2)))
+    write_meteorology(tmp_path / "weather.h5", stamps)  # ever more wind
+    arguments = {
+        "flow_files": ["own.h5"],
+        "slots_per_day": 24,
+        "first_slot": 1,
+        "channels": ["in", "out"],
+        "source": "ourselves",
+        "meteorology_file": "weather.h5",
+    }
+    data = GridData("files", str(tmp_path), arguments, test_days=3, val_days=2)
+    data.setup()
+    wind = data.external_values[:, data.external_names.index("wind_speed")]
+    assert wind[data.train_stop - 1] == wind[: data.train_stop].max() == 1
+    assert wind[-1] > 1.1
 
 
 def test_files_of_ones_own(tmp_path):

@@ -81,6 +81,16 @@ def test_short_training_parts_have_fewer_baselines():
     assert list(grid_baseline_scores(data)) == ["last value", LINEAR]
 
 
+def test_a_horizon_of_more_than_a_week_has_no_week_before():
+    data = GridData(
+        dataset_args={"height": 4, "width": 4, "num_steps": 1000}, horizon=169, closeness=1,
+        period=0, trend=0, external=False, test_days=8, val_days=8,
+    )  # fmt: skip
+    data.setup()
+    names = ["last value", "mean by time of week, 3 weeks", LINEAR]
+    assert list(grid_baseline_scores(data)) == names
+
+
 def test_scores_of_a_tested_model_beside_the_baselines(root, tmp_path):
     task, data, _ = trained(tmp_path, root, rmse_factor=1.25)
     with pytest.raises(ValueError, match="task: expected one that was tested"):
