@@ -136,6 +136,7 @@ def test_a_collapse_can_be_told_or_ignored(heavy, tmp_path):
         parameter.data.zero_()
     with pytest.warns(UserWarning, match="the model has collapsed: the forecasts hardly vary"):
         trainer.test(task, datamodule=data, verbose=False)
+    task.hparams["on_collapse"] = "error"  # which only ends a fit
     with pytest.warns(UserWarning, match="the model has collapsed: the forecasts hardly vary"):
         trainer.validate(task, datamodule=data, verbose=False)
     with warnings.catch_warnings():
