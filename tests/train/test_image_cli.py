@@ -135,6 +135,16 @@ def test_errors_of_the_user_are_one_line(run, capsys):
     assert message == "dataset must be one of cluttered_mnist, got 'mnist'"
 
 
+def test_errors_of_a_transformer_come_without_those_of_the_parser(run, capsys):
+    transformer = "--model.model.init_args.transformer.init_args"
+    message = error_of(run("fit", f"{transformer}.warp", "tgst.nn.warp.Projective"), capsys)
+    assert message.startswith("localization: expected a last torch.nn.Linear with 8 outputs")
+    assert "subtypes" not in message
+    message = error_of(run("fit", f"{transformer}.output_size", "[0, 4]"), capsys)
+    assert message.startswith("output_size: expected 2 sizes")
+    assert message.endswith("got (0, 4)")
+
+
 def test_a_checkpoint_of_other_classes_is_refused(run, capsys, monkeypatch):
     assert run("fit") == 0
     monkeypatch.setattr("tgst.datasets.ClutteredMNIST.class_names", tuple("abcdefghij"))

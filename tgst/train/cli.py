@@ -6,6 +6,7 @@ import argparse
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -134,7 +135,12 @@ def _is_mistake(error: Exception) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = str(error)
+    if text.startswith("Does not validate against any of the Union subtypes"):
+        # jsonargparse on an argument that may be None: what its class said is one of the reasons
+        reasons = re.findall(r"^ *- (?!Expected a )(.+(?:\n {3,}.+)*)", text, re.MULTILINE)
+        text = "; ".join(reasons) or text
+    return " ".join(text.split()) or type(error).__name__
 
 
 if __name__ == "__main__":
