@@ -33,7 +33,8 @@ CONFIGS = {
     "cluttered_mnist_cnn": "plain CNN",
     "cluttered_mnist_stn": "spatial transformer + CNN",
 }
-SHOWN, ANIMATED = 6, 4  # images in the picture and in the animation
+SHOWN, ANIMATED = 6, 3  # images in the picture and in the animation
+EPOCHS_PER_FRAME = 2  # the animation stays small
 
 
 def checkpoint(config: str, seed: int, runs: Path) -> Path:
@@ -86,8 +87,9 @@ def draw(model: ImageClassifier, root: Path, recorded: Path, out: Path) -> None:
     layer = model.transformer
     plot_warp(images, theta, layer).savefig(out / "cluttered_mnist_boxes.png", dpi=70)
     with np.load(recorded, allow_pickle=False) as record:
-        titles = [f"epoch {number}" for number in record["epoch"]]
-        images, theta = record["images"][:ANIMATED], record["theta"][:, :ANIMATED]
+        titles = [f"epoch {number}" for number in record["epoch"][::EPOCHS_PER_FRAME]]
+        images = record["images"][:ANIMATED]
+        theta = record["theta"][::EPOCHS_PER_FRAME, :ANIMATED]
     path = out / "cluttered_mnist_training.gif"
     animate_warp(images, theta, layer, titles=titles, path=path)
 
