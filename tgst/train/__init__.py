@@ -40,6 +40,7 @@ _HOME = {
     "SkeletonData": "skeleton_data",
     "SlidingWindows": "sliding_windows",
     "StaticGraph": "static_graph",
+    "TrainedTask": "trained_task",
     "baseline_scores": "baselines",
     "score_table": "report",
     "write_scores": "scores",
