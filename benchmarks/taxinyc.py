@@ -57,7 +57,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.taxinyc", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="folder of the data set's files")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--graph_seeds", type=int, nargs="*", default=[0], help="of STGCN")
+    parser.add_argument("--graph_seeds", type=int, nargs="*", default=[0, 1, 2], help="of STGCN")
     parser.add_argument("--runs", type=Path, default=Path("runs/taxinyc"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args(arguments_given)

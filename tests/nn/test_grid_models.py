@@ -1,4 +1,4 @@
-"""ResidualGridNet and STResNet as pieces of software: batches, round trips, compilation, export."""
+"""Models of grids and images as pieces of software: batches, round trips, compilation, export."""
 
 import copy
 import io
@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from tgst.nn.models import ResidualGridNet, STResNet
+from tgst.nn import SpatialTransformer
+from tgst.nn.models import ImageClassifier, ResidualGridNet, STResNet
+from tgst.nn.warp import ConvLocalization
 
 
 def grid_net():
@@ -20,8 +22,22 @@ def crowd_flow(**options):
     return STResNet(6, 7, **{**sizes, **options})
 
 
+def transformer():
+    localization = ConvLocalization(1, 6, 12, channels=(5,), kernel_size=3, hidden=9)
+    layer = SpatialTransformer(localization, output_size=7)
+    torch.nn.init.normal_(localization.out.weight, std=0.05)  # no longer the identity
+    return layer
+
+
+def classifier():
+    sizes = {"channels": (5, 6), "hidden": 9, "kernel_size": 3}
+    return ImageClassifier(1, 3, 12, **sizes, transformer=transformer())
+
+
 BUILDERS = {
     "grid_net": grid_net,
+    "transformer": transformer,
+    "classifier": classifier,
     "crowd_flow": crowd_flow,
     "crowd_flow_bn": lambda: crowd_flow(batch_norm=True),
     "crowd_flow_horizon": lambda: crowd_flow(horizon=3, output_activation=None, in_channels=3),
@@ -34,13 +50,15 @@ def built(name, dtype=torch.float64):
     torch.manual_seed(0)
     model = BUILDERS[name]().to(dtype)
     for key, parameter in model.named_parameters():
-        if key.endswith("bias"):
+        if key.endswith("bias") and "localization" not in key:
             parameter.data.normal_().mul_(0.3)
     return model.eval()
 
 
 def given(model, batch, dtype=torch.float64):
     torch.manual_seed(1)
+    if isinstance(model, (SpatialTransformer, ImageClassifier)):
+        return (torch.rand(batch, 1, 12, 12, dtype=dtype),)
     if isinstance(model, ResidualGridNet):
         return (torch.randn(batch, 6, 6, 7, dtype=dtype),)
     planes = [frames * model.in_channels for frames in model.frames.values()]

@@ -6,6 +6,7 @@ from torch_geometric.nn import GATConv, GCNConv, RGCNConv
 
 import tgst.nn
 from tests.nn import dense
+from tests.nn.test_grid_models import BUILDERS
 from tgst.nn import (
     ChebConv,
     FlatFeatures,
@@ -350,9 +351,11 @@ def pairs():
 
 
 def test_every_layer_is_in_the_suite():
-    """On its own or as a part: EdgeImportance takes no features, NodeLayerNorm one graph. What is
-    no module, such as SkeletonStream, has its own tests."""
-    checked = {type(module) for case in CASES.values() for module in case.build().modules()}
+    """On its own or as a part: EdgeImportance takes no features, NodeLayerNorm one graph. Layers of
+    frames and images, which take no graph, are in the suite of test_grid_models. What is no
+    module, such as SkeletonStream, has its own tests."""
+    builders = [*(case.build for case in CASES.values()), *BUILDERS.values()]
+    checked = {type(module) for build in builders for module in build().modules()}
     public = [getattr(room, name) for room in (tgst.nn, tgst.nn.models) for name in room.__all__]
     layers = {
         layer for layer in public if isinstance(layer, type) and issubclass(layer, torch.nn.Module)
