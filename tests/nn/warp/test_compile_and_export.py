@@ -8,8 +8,6 @@ import torch
 from tests.nn.warp.families import FAMILIES, assert_same, image
 from tgst.nn import warp as w
 
-EXPORTED = ["affine", "projective", "tps", "affine_3d"]
-
 
 def layer(name, **options):
     """A transformer that moves every image elsewhere."""
@@ -90,7 +88,7 @@ def test_inductor():
         assert_same(a, b, 1e-4)
 
 
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_export_of_any_batch(name):
     transformer, x = layer(name)
     shapes = ({0: torch.export.Dim("batch", min=2)},)
@@ -99,7 +97,7 @@ def test_export_of_any_batch(name):
 
 
 # With aligned corners the corners of the output are points of the spline's lattice.
-OPTIONS = [(name, {}) for name in EXPORTED] + [("tps", {"align_corners": True})]
+OPTIONS = [(name, {}) for name in FAMILIES] + [("tps", {"align_corners": True})]
 
 
 @pytest.mark.slow
