@@ -1,49 +1,221 @@
-"""The automatic choice of a backend."""
+"""The automatic choice of a backend: the least estimated time, by measured costs."""
 
 from __future__ import annotations
+
+import functools
 
 import torch
 from torch import Tensor
 
 from tgst.ops.adjacency import Adjacency
+from tgst.ops.backends import BACKENDS, check_backend
+from tgst.ops.dispatch_table import COSTS, MEASURED_ON
 
-# From this share of edges among all pairs of rows on, one dense product is faster on CPU:
-# measured for 16 to 256 nodes, 64 to 12,288 features, float32, float64 and bfloat16, forward
-# and backward with learnable weights. It also bounds the dense matrix by 2.5 numbers per edge.
-_DENSE_SHARE = 0.4
+# Where nothing has been measured: the first one that can be imported. A compiled kernel that reads
+# each index once is expected ahead of torch's own, which is native everywhere.
+PREFERRED = {"cuda": ("triton", "embedding_bag"), "cpu": ("embedding_bag",)}
+
+# Backends that are never a candidate of the measured choice, and why.
+LEFT_OUT = {
+    "triton": "runs on CUDA",
+    "torch_scatter": "holds a row per edge",
+    "reference": "holds a row per edge",
+}
+
+# A dense matrix has at most so many numbers per edge and bytes, whatever its estimated time: the
+# choice must not cost more memory than the graph and the features that are there anyway.
+DENSE_NUMBERS_PER_EDGE = 4
+DENSE_BYTES = 2**26
+
+_CACHE_BYTES = 2**24  # rows of a feature matrix of this size come half from beyond the cache
 
 
-def explain_choice(adjacency: Adjacency, x: Tensor, *, fold: str | None = None) -> str:
+def explain_choice(
+    adjacency: Adjacency, x: Tensor, *, fold: str | None = None, requires_grad: bool = True
+) -> str:
     r"""Say which backend :func:`spmm` takes for a graph and features, and why.
+
+    The sum and, with gradients, its two derivatives are chosen each for itself; the line of each
+    has the estimated time of all candidates. The first word is the backend of the sum.
 
     Args:
         adjacency (Adjacency): The graph.
-        x (torch.Tensor): The features.
+        x (torch.Tensor): The features; only their shape, dtype and device are read.
         fold (str, optional): As in :func:`spmm`.
+        requires_grad (bool): Explain the gradients of features and weights, too.
 
     Shapes:
         - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
     """
     ptr = adjacency.ptr_label_in if fold == "target" else adjacency.ptr_in
-    rows_out, num_edges = ptr.shape[0] - 1, adjacency.num_edges
-    name = choose_backend(rows_out, x.shape[0], num_edges, x.device)
-    if x.device.type != "cpu":
-        return f"{name}: the choice for {x.device.type}"
-    share = num_edges / max(1, rows_out * x.shape[0])
-    return (
-        f"{name}: {num_edges} edges among {rows_out} x {x.shape[0]} pairs of rows are "
-        f"{share:.2%}; dense from {_DENSE_SHARE:.0%}, and never in compiled code"
-    )
+    rows_out, rows_in, edges = ptr.shape[0] - 1, x.shape[0], adjacency.num_edges
+    width = x[:1].numel() if x.dim() > 1 else 1
+    asked = [("sum", "spmm", rows_out, rows_in)]
+    if requires_grad:
+        asked += [("gradient of x", "spmm", rows_in, rows_out)]
+        asked += [("gradient of weight", "sddmm", rows_out, rows_in)]
+    sizes = (edges, x.device)
+    chosen = choose_backend(rows_out, rows_in, *sizes, width=width, dtype=x.dtype)
+    dtype = str(x.dtype).removeprefix("torch.")
+    lines = [
+        f"{chosen}: {edges} edges among {rows_out} x {rows_in} pairs of rows "
+        f"({edges / max(1, rows_out * rows_in):.2%}), {width} features, {dtype} on {x.device.type}"
+    ]
+    if _costs(x.device.type, x.dtype) is None:
+        return f"{lines[0]}; {_rule_unmeasured(x.device.type)}"
+    for name, product, out, into in asked:
+        times = estimates(out, into, *sizes, width=width, dtype=x.dtype, product=product)
+        lines.append(f"  {name}: {_listed(times)}")
+    lines += [f"  {line}" for line in _left_out(rows_out, rows_in, edges, x.dtype)]
+    return "\n".join([*lines, f"  estimated from costs measured on {MEASURED_ON}"])
 
 
-def choose_backend(rows_out: int, rows_in: int, num_edges: int, device: torch.device) -> str:
-    """Return the backend for a product of these sizes.
+def choose_backend(
+    rows_out: int,
+    rows_in: int,
+    num_edges: int,
+    device: torch.device,
+    *,
+    width: int = 1,
+    dtype: torch.dtype = torch.float32,
+    product: str = "spmm",
+) -> str:
+    r"""Return the backend of least estimated time for a product of these sizes.
 
-    Compiled code decides by the device alone: a choice by size would compile again whenever a
-    size crosses the border, and forbid dynamic sizes in export.
+    It is asked where a product runs, with the sizes of that run, not where it is recorded: so
+    compiled and exported code chooses as eager code does, without compiling again per size.
+
+    Args:
+        rows_out (int): The rows of the output (of ``g`` in :func:`sddmm`).
+        rows_in (int): The rows of the features.
+        num_edges (int): The number of edges.
+        device (torch.device): Where the product runs.
+        width (int): The number of features of a row.
+        dtype (torch.dtype): The dtype of the features.
+        product (str): ``"spmm"`` or ``"sddmm"``.
     """
-    if device.type not in ("cpu", "cuda"):
-        return "reference"
-    if device.type == "cuda" or torch.compiler.is_compiling():
-        return "embedding_bag"
-    return "dense" if num_edges >= _DENSE_SHARE * rows_out * rows_in else "embedding_bag"
+    return _choose(rows_out, rows_in, num_edges, device.type, width, dtype, product)
+
+
+@functools.lru_cache(maxsize=4096)
+def _choose(
+    rows_out: int,
+    rows_in: int,
+    num_edges: int,
+    device: str,
+    width: int,
+    dtype: torch.dtype,
+    product: str,
+) -> str:
+    if _costs(device, dtype) is None:
+        names = (name for name in PREFERRED.get(device, ()) if _importable(name))
+        return next(names, "reference")
+    times = _estimates(rows_out, rows_in, num_edges, device, width, dtype, product)
+    return min(times, key=times.__getitem__)
+
+
+def estimates(
+    rows_out: int,
+    rows_in: int,
+    num_edges: int,
+    device: torch.device,
+    *,
+    width: int = 1,
+    dtype: torch.dtype = torch.float32,
+    product: str = "spmm",
+) -> dict[str, float]:
+    """Return the estimated milliseconds of every candidate; the arguments are those of
+    :func:`choose_backend`. Empty where nothing has been measured.
+    """
+    if _costs(device.type, dtype) is None:
+        return {}
+    times = _estimates(rows_out, rows_in, num_edges, device.type, width, dtype, product)
+    return {name: nanoseconds / 1e6 for name, nanoseconds in times.items()}
+
+
+def work(
+    rows_out: int, rows_in: int, num_edges: int, width: int, itemsize: int, product: str
+) -> dict[str, float]:
+    """Return how much of each kind of work a product is, by the names in the table of costs."""
+    gathered = float(num_edges * width * itemsize)
+    features = rows_in * width * itemsize
+    if product == "sddmm":  # reads both ends of an edge, and writes a number
+        gathered, features = 2 * gathered, features + rows_out * width * itemsize
+    return {
+        "call": 1.0,
+        "edge": float(num_edges),
+        "gathered_byte": gathered,
+        "far_byte": gathered * features / (features + _CACHE_BYTES),
+        "output_byte": float(rows_out * width * itemsize) if product == "spmm" else 0.0,
+        "pair": float(rows_out * rows_in),
+        "multiplication": float(rows_out * rows_in * width),
+    }
+
+
+def _estimates(
+    rows_out: int,
+    rows_in: int,
+    num_edges: int,
+    device: str,
+    width: int,
+    dtype: torch.dtype,
+    product: str,
+) -> dict[str, float]:
+    costs = _costs(device, dtype)
+    assert costs is not None
+    amounts = work(rows_out, rows_in, num_edges, width, dtype.itemsize, product)
+    return {
+        name: sum(cost * amounts[kind] for kind, cost in of_backend.items())
+        for name, of_backend in costs[product].items()
+        if _importable(name)
+        and (name != "dense" or dense_fits(rows_out, rows_in, num_edges, dtype))
+    }
+
+
+def dense_fits(rows_out: int, rows_in: int, num_edges: int, dtype: torch.dtype) -> bool:
+    """Say whether the dense matrix is small enough to be chosen."""
+    pairs = rows_out * rows_in
+    # Sums over parallel edges are formed in float32 at least.
+    small = pairs * max(4, dtype.itemsize) <= DENSE_BYTES
+    return small and pairs <= DENSE_NUMBERS_PER_EDGE * num_edges
+
+
+def _costs(device: str, dtype: torch.dtype) -> dict[str, dict[str, dict[str, float]]] | None:
+    kind = "half" if dtype.itemsize == 2 else str(dtype).removeprefix("torch.")
+    return COSTS.get(device, {}).get(kind)
+
+
+@functools.cache
+def _importable(name: str) -> bool:
+    try:
+        check_backend(name)
+    except (ImportError, ValueError):
+        return False
+    return True
+
+
+def _rule_unmeasured(device: str) -> str:
+    if device not in PREFERRED:
+        return f"the only choice for {device}"
+    missing = [name for name in PREFERRED[device] if not _importable(name)]
+    also = f" ({', '.join(missing)} cannot be imported)" if missing else ""
+    return f"not measured there: the first of {', '.join(PREFERRED[device])}{also}"
+
+
+def _listed(times: dict[str, float]) -> str:
+    ranked = sorted(times.items(), key=lambda entry: entry[1])
+    return ", ".join(f"{name} {time:.3g} ms" for name, time in ranked)
+
+
+def _left_out(rows_out: int, rows_in: int, num_edges: int, dtype: torch.dtype) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for name in BACKENDS:
+        if name in LEFT_OUT:
+            reasons.setdefault(LEFT_OUT[name], []).append(name)
+    if not dense_fits(rows_out, rows_in, num_edges, dtype):
+        limit = (
+            f"more than {DENSE_NUMBERS_PER_EDGE} numbers per edge or {DENSE_BYTES >> 20} MiB "
+            "in its matrix"
+        )
+        reasons[limit] = ["dense"]
+    return [f"not a candidate: {', '.join(names)} ({why})" for why, names in reasons.items()]

@@ -74,7 +74,7 @@ def spmm(
     if _needs_formula():
         out = reference.spmm(flat, weight, *graph)
     else:
-        out = _spmm(flat, weight, *graph, _resolved(backend, graph, x.device))
+        out = _spmm(flat, weight, *graph, backend)
     return out.reshape(out.shape[0], *x.shape[1:])
 
 
@@ -125,7 +125,7 @@ def sddmm(
     flat_g, flat_x = _flat(g), _flat(x)
     if _needs_formula():
         return reference.sddmm(flat_g, flat_x, *graph)
-    return _sddmm(flat_g, flat_x, *graph, _resolved(backend, graph, x.device))
+    return _sddmm(flat_g, flat_x, *graph, backend)
 
 
 @torch.library.custom_op(
@@ -135,7 +135,7 @@ def _spmm(x, weight, source, target, in_ptr, in_order, out_ptr, out_order, backe
     if x.numel() == 0 or source.numel() == 0:  # the native kernels refuse empty rows
         return x.new_zeros((in_ptr.shape[0] - 1, x.shape[1]))
     graph = (source, target, in_ptr, in_order, out_ptr, out_order)
-    return BACKENDS[backend].spmm(x, weight, *graph)
+    return BACKENDS[_resolved(backend, "spmm", graph, x)].spmm(x, weight, *graph)
 
 
 @torch.library.custom_op(
@@ -145,7 +145,7 @@ def _sddmm(g, x, source, target, in_ptr, in_order, out_ptr, out_order, backend):
     if g.numel() == 0 or x.numel() == 0 or source.numel() == 0:
         return g.new_zeros(source.shape[0])
     graph = (source, target, in_ptr, in_order, out_ptr, out_order)
-    return BACKENDS[backend].sddmm(g, x, *graph)
+    return BACKENDS[_resolved(backend, "sddmm", graph, x)].sddmm(g, x, *graph)
 
 
 @_spmm.register_fake
@@ -220,11 +220,15 @@ def _folded(adjacency: Adjacency, fold: str | None) -> _Graph:
     raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
 
 
-def _resolved(backend: str, graph: _Graph, device: torch.device) -> str:
+def _resolved(backend: str, product: str, graph: _Graph, x: Tensor) -> str:
+    # Asked within the operators: each product and each gradient is chosen for itself, by the sizes
+    # of the run, and compiled code holds no guard on them.
     if backend != "auto":
         return backend
-    source, _, in_ptr, _, out_ptr, _ = graph
-    return choose_backend(in_ptr.shape[0] - 1, out_ptr.shape[0] - 1, source.shape[0], device)
+    rows_out, edges = graph[2].shape[0] - 1, graph[0].shape[0]
+    return choose_backend(
+        rows_out, x.shape[0], edges, x.device, width=x.shape[1], dtype=x.dtype, product=product
+    )
 
 
 def _flat(x: Tensor) -> Tensor:
