@@ -1,5 +1,5 @@
-r"""Graph transforms: edge weights from lengths, spectral kernels and partition labels; clip
-transforms: augmentation, preprocessing and streams of skeletons; and, in
+r"""Graph transforms: edge weights from lengths, spectral kernels, partition labels and the order of
+the nodes; clip transforms: augmentation, preprocessing and streams of skeletons; and, in
 :mod:`tgst.transforms.images`, augmentation of batches of images.
 
 All but the last are :class:`torch_geometric.transforms.BaseTransform`\ s: they take a
@@ -44,6 +44,7 @@ from tgst.transforms.gravity_distance import gravity_distance
 from tgst.transforms.offset_partition import OffsetPartition
 from tgst.transforms.partition import Partition
 from tgst.transforms.scaled_laplacian import ScaledLaplacian
+from tgst.transforms.spatial_order import SpatialOrder
 from tgst.transforms.spatial_partition import SpatialPartition
 from tgst.transforms.uniform_partition import UniformPartition
 
@@ -76,6 +77,7 @@ __all__ = [
     "ResampleTime",
     "ScaledLaplacian",
     "SmoothTime",
+    "SpatialOrder",
     "SpatialPartition",
     "Streams",
     "TemporalCrop",
