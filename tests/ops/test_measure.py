@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from tgst.ops.measure import Timing, peak_extra_bytes, time_interleaved
+from tgst.ops.measure import Timing, copy_bandwidth, peak_extra_bytes, time_interleaved
 
 CPU = torch.device("cpu")
 
@@ -54,3 +54,35 @@ def test_short_functions_are_called_several_times_per_sample():
 def test_one_repetition_has_no_spread():
     with pytest.raises(ValueError, match="repetitions: expected at least 2, got 1"):
         time_interleaved({"none": lambda: None}, 1, CPU)
+
+
+def test_a_slow_function_takes_part_in_fewer_rounds():
+    calls = []
+
+    def slow():
+        calls.append("slow")
+        time.sleep(0.06)
+
+    def fast():
+        calls.append("fast")
+        time.sleep(0.006)
+
+    times = time_interleaved({"slow": slow, "fast": fast}, 12, CPU, seconds=0.2)
+    assert times["slow"].samples == 3
+    assert times["fast"].samples == 12
+    # Of 12 rounds the third, the seventh and the eleventh, not the first three.
+    rounds = "".join(name[0] for name in calls[4:])
+    assert rounds == "ff" + "sffff" * 2 + "sff"
+
+
+def test_copy_bandwidth_counts_reads_and_writes():
+    source, target = torch.ones(2**22), torch.zeros(2**22)
+    timing = time_interleaved({"copy": lambda: target.copy_(source)}, 5, CPU)["copy"]
+    by_hand = 2 * 2**24 / (timing.median / 1e3)
+    assert 0.2 < copy_bandwidth(CPU, 2**24) / by_hand < 5
+
+
+def test_peak_without_warming_up():
+    calls = []
+    peak_extra_bytes(lambda: calls.append(1), CPU, warm_up=False)
+    assert len(calls) == 1

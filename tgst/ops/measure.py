@@ -12,17 +12,25 @@ import torch
 from torch import Tensor
 
 _SAMPLE_SECONDS = 0.005  # a shorter function is called several times per sample
+_WARM_SECONDS = 0.5  # a longer function is not called again only to warm up
+_FEWEST = 3  # samples of a function that is too slow for all repetitions
 
 
 class Timing(NamedTuple):
-    """The median of several samples and the distance between their quartiles, milliseconds."""
+    """The median of several samples, the distance between their quartiles (both milliseconds),
+    and how many there are.
+    """
 
     median: float
     spread: float
+    samples: int = 0
 
 
 def time_interleaved(
-    functions: Mapping[str, Callable[[], object]], repetitions: int, device: torch.device
+    functions: Mapping[str, Callable[[], object]],
+    repetitions: int,
+    device: torch.device,
+    seconds: float | None = None,
 ) -> dict[str, Timing]:
     r"""Time functions in turns, so that a busy moment of the machine meets all of them.
 
@@ -30,21 +38,43 @@ def time_interleaved(
         functions (Mapping[str, Callable]): The functions by name; each is warmed up first.
         repetitions (int): Samples per function, at least 2.
         device (torch.device): The device to wait for.
+        seconds (float, optional): A function whose samples would take longer than this in total
+            takes part in fewer rounds, spread evenly, but at least in 3 (or all, if fewer).
 
     Raises:
         ValueError: If there are fewer than 2 repetitions.
     """
     if repetitions < 2:
         raise ValueError(f"repetitions: expected at least 2, got {repetitions}")
-    calls = {name: _calls_per_sample(call, device) for name, call in functions.items()}
+    calls, rounds = {}, {}
+    for name, call in functions.items():
+        calls[name], length = _calls_per_sample(call, device)
+        rounds[name] = _rounds(repetitions, length * calls[name], seconds)
     samples: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(repetitions):
+    for turn in range(repetitions):
         for name, call in functions.items():
-            samples[name].append(_milliseconds(call, calls[name], device))
+            if turn in rounds[name]:
+                samples[name].append(_milliseconds(call, calls[name], device))
     return {name: _timing(values) for name, values in samples.items()}
 
 
-def peak_extra_bytes(function: Callable[[], object], device: torch.device) -> int:
+def copy_bandwidth(device: torch.device, num_bytes: int = 2**28, repetitions: int = 7) -> float:
+    r"""Measure how many bytes per second a copy between existing tensors reads and writes.
+
+    Args:
+        device (torch.device): The device whose memory is measured.
+        num_bytes (int): The size of the tensor, far beyond the caches.
+        repetitions (int): Samples; the median counts.
+    """
+    source = torch.ones(num_bytes // 4, device=device)
+    target = torch.zeros_like(source)
+    timing = time_interleaved({"copy": lambda: target.copy_(source)}, repetitions, device)["copy"]
+    return 2 * num_bytes / (timing.median / 1e3)
+
+
+def peak_extra_bytes(
+    function: Callable[[], object], device: torch.device, warm_up: bool = True
+) -> int:
     r"""Count the bytes that a function holds at its peak beyond the tensors it returns.
 
     What exists before the call does not count. On CPU every allocation is counted by torch's
@@ -53,8 +83,10 @@ def peak_extra_bytes(function: Callable[[], object], device: torch.device) -> in
     Args:
         function (Callable): Returns the tensors that do not count (outputs, gradients).
         device (torch.device): The device whose memory is counted.
+        warm_up (bool): Call the function once before, since the first call may fill caches.
     """
-    function()  # the first call may fill caches
+    if warm_up:
+        function()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         before = torch.cuda.memory_allocated(device)
@@ -87,10 +119,21 @@ def _total_bytes(returned: object) -> int:
     return sum(t.numel() * t.element_size() for t in tensors if isinstance(t, Tensor))
 
 
-def _calls_per_sample(function: Callable[[], object], device: torch.device) -> int:
-    function()
+def _calls_per_sample(function: Callable[[], object], device: torch.device) -> tuple[int, float]:
+    """Return the calls that make a sample, and the seconds of one call."""
     seconds = _milliseconds(function, 1, device) / 1e3
-    return max(1, int(_SAMPLE_SECONDS / max(seconds, 1e-6)))
+    if seconds < _WARM_SECONDS:
+        seconds = _milliseconds(function, 1, device) / 1e3
+    return max(1, int(_SAMPLE_SECONDS / max(seconds, 1e-6))), seconds
+
+
+def _rounds(repetitions: int, sample_seconds: float, seconds: float | None) -> set[int]:
+    """Choose the rounds in which a function is timed."""
+    count = repetitions
+    if seconds is not None:
+        count = max(_FEWEST, int(seconds / max(sample_seconds, 1e-9)))
+    count = min(count, repetitions)
+    return {(2 * turn + 1) * repetitions // (2 * count) for turn in range(count)}
 
 
 def _milliseconds(function: Callable[[], object], calls: int, device: torch.device) -> float:
@@ -109,4 +152,4 @@ def _wait(device: torch.device) -> None:
 
 def _timing(samples: list[float]) -> Timing:
     lower, median, upper = statistics.quantiles(samples, n=4, method="inclusive")
-    return Timing(median, upper - lower)
+    return Timing(median, upper - lower, len(samples))
