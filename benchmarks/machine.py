@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-PACKAGES = ("torch", "torch-geometric", "torch-scatter", "lightning", "numpy")
+PACKAGES = ("torch", "torch-geometric", "torch-scatter", "triton", "lightning", "numpy")
 
 
 def machine() -> dict[str, Any]:
@@ -22,7 +23,28 @@ def machine() -> dict[str, Any]:
         "hardware": f"{processor()}, {cores} cores",
         "threads": torch.get_num_threads(),
         "versions": versions(),
+        "commit": commit(),
     }
+
+
+def commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the commit that is checked out, with "+changes" if files differ from it (results do
+    not count); None outside of a checkout.
+    """
+    try:
+        found = _git(folder, "rev-parse", "--short=12", "HEAD")
+        tracked = ("--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)*/results/*")
+        changes = _git(folder, "status", *tracked)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{found}+changes" if changes else found
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def processor() -> str:

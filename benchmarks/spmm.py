@@ -1,183 +1,213 @@
-"""Weighted neighbour sums: every backend against PyG's gather-scatter.
+"""Weighted neighbour sums: this package against everything else a user could call.
 
 ``python -m benchmarks.spmm --out benchmarks/results`` writes ``spmm.json``, ``spmm.md`` and
 ``spmm.png``: forward, and forward with backward into features and weights, medians of interleaved
-repetitions with the distance between quartiles, and the peak memory beyond inputs, outputs and
-gradients.
+repetitions with the distance between quartiles, the peak memory beyond inputs, outputs and
+gradients, and the share of the speed of a copy. A run that was broken off goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from torch_geometric.nn import MessagePassing
 
-from benchmarks.machine import machine
-from tgst.ops import benchmark
+from benchmarks.graphs import random_graph, road_graph
+from benchmarks.peers_spmm import DGL, PYG, check_agreement, dgl, not_importable, pyg
+from benchmarks.records import Log, parse, parser, write
+from benchmarks.spmm_report import draw, markdown
+from tgst.ops import Adjacency, spmm
+from tgst.ops.benchmark import share_of_copy
+from tgst.ops.choose import choose_backend
+from tgst.ops.compare import Operands, compare, moved_bytes, operands
+from tgst.ops.measure import copy_bandwidth
+from tgst.ops.rivals import GATHER_SCATTER, TORCH_SPARSE, Product, Rival, rivals
 
-SIZES = [  # nodes, edges, features per node
-    (25, 75, 12_288),
-    (207, 1_656, 12_288),
-    (2_000, 16_000, 1_536),
-    (20_000, 80_000, 768),
-    (200_000, 600_000, 64),
-]
-PEER = "PyG gather-scatter"
+NODES = (25, 207, 2_000, 8_600, 33_113, 200_000, 2_000_000)
+DEGREES = (2, 3, 8, 24)
+WIDTHS = (64, 768, 12_288)
 
-
-class GatherScatter(MessagePassing):
-    """PyG's own way: a message per edge, scaled by its weight and scattered to the target."""
-
-    def __init__(self) -> None:
-        super().__init__(aggr="add", node_dim=0)
-
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
-        """Propagate once."""
-        # propagate_type: (x: Tensor, edge_weight: Tensor)
-        return self.propagate(edge_index, x=x, edge_weight=edge_weight)
-
-    def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
-        """Scale the gathered features."""
-        return edge_weight.view(-1, 1) * x_j
+WORK = 4e9  # multiplications of a weight and a feature; beyond, a point would take minutes
+PAIRS = 2**30  # bytes of a matrix of all pairs of nodes; beyond, it would take minutes
+SECONDS = 2.0  # of samples per rival, forward and training each
 
 
-def random_graph(num_nodes: int, num_edges: int, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(num_nodes, (2, num_edges), generator=generator)
+class Point(NamedTuple):
+    """A graph ("random" or "road"), its nodes, their average degree, and the features."""
+
+    graph: str
+    nodes: int
+    degree: int
+    features: int
+    dtype: str = "float32"
+
+    def edge_index(self, seed: int) -> torch.Tensor:
+        """Make the graph."""
+        if self.graph == "road":
+            return road_graph(self.nodes, seed).edge_index
+        return random_graph(self.nodes, self.degree, seed)
 
 
-def propagate(edge_index: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    layer = GatherScatter()
-    return lambda x, weight: layer(x, edge_index, weight)
+def points(quick: bool, device: torch.device) -> list[Point]:
+    """Return what is measured; degree 24 of 25 nodes is nearly every pair."""
+    if quick:
+        return [Point("random", 25, 3, 64), Point("random", 300, 8, 32), Point("road", 400, 3, 16)]
+    grid = [Point("random", n, d, f) for n in NODES for d in DEGREES for f in WIDTHS]
+    roads = [Point("road", 200_000, 3, features) for features in (64, 768)]
+    if device.type == "cuda":
+        half = [Point(g, 200_000, 3, 768, "bfloat16") for g in ("random", "road")]
+        roads += half
+    return grid + roads
 
 
-def measure(sizes: list[tuple[int, int, int]], repetitions: int, seed: int) -> list[dict[str, Any]]:
-    results = []
-    for num_nodes, num_edges, width in sizes:
-        edge_index = random_graph(num_nodes, num_edges, seed)
-        table = benchmark(
-            edge_index,
-            num_nodes,
-            (width,),
-            repetitions=repetitions,
-            others={PEER: propagate(edge_index)},
-            seed=seed,
-        )
-        print(table, flush=True)
-        size = {"nodes": num_nodes, "edges": num_edges, "features": width}
-        results += [{**size, **row} for row in table.rows]
-    return results
-
-
-def describe(arguments: argparse.Namespace) -> dict[str, Any]:
+def needed(point: Point, edges: int) -> dict[str, tuple[float, float]]:
+    """Return the bytes that rivals hold, forward and training: features, outputs and gradients for
+    all, and for some a row per edge (several at a time) or a number per pair.
+    """
+    size = getattr(torch, point.dtype).itemsize
+    rows, messages = (n * float(point.features) * size for n in (point.nodes, edges))
+    pairs = float(point.nodes) ** 2 * size
+    extra = {
+        PYG: (2 * messages, 3 * messages),
+        "torch_scatter": (messages, messages),
+        TORCH_SPARSE: (0.0, pairs),
+        "dense": (pairs, pairs),
+    }
+    names = {"auto", "embedding_bag", "triton", "sparse_csr", DGL, *extra}
     return {
-        **machine(),
-        "command": shlex.join(["python", "-m", "benchmarks.spmm", *arguments.given]),
-        "seed": arguments.seed,
-        "repetitions": arguments.repetitions,
-        "dtype": "float32",
+        name: (3 * rows + extra.get(name, (0, 0))[0], 4 * rows + extra.get(name, (0, 0))[1])
+        for name in names
     }
 
 
-def markdown(about: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    lines = [
-        "# Weighted neighbour sum: backends",
-        "",
-        f"{about['hardware']}, {about['threads']} threads; {packages}; {about['date']}; "
-        f"`{about['command']}` (seed {about['seed']}). float32, random graphs, learnable weights. "
-        f"Median of {about['repetitions']} interleaved samples and the distance between their "
-        "quartiles. Extra memory: the peak of forward and backward beyond inputs, outputs and "
-        "gradients. * marks the automatic choice.",
-        "",
-        "| N, E, F | backend | forward ms | forward+backward ms | extra MB | speed-up over PyG |",
-        "|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *(_markdown_row(row, rows) for row in rows), ""])
+def limits(point: Point, edges: int, memory: float) -> dict[str, tuple[str | None, str | None]]:
+    """Say why a rival is left out, forward and training, by size alone."""
+    size = getattr(torch, point.dtype).itemsize
+    pairs = float(point.nodes) ** 2 * size
+    reasons = {}
+    for name, bytes_needed in needed(point, edges).items():
+        found = []
+        for kind, count in zip(("forward", "training"), bytes_needed, strict=True):
+            why = f"memory: {count / 2**30:.1f} of {memory / 2**30:.1f} GiB"
+            with_pairs = name == "dense" or (name == TORCH_SPARSE and kind == "training")
+            if edges * point.features > WORK:
+                found.append(f"time: {edges * point.features:.1e} of {WORK:.0e} multiplications")
+            elif with_pairs and pairs > PAIRS:
+                found.append(f"pairs: a matrix of {pairs / 2**30:.1f} of {PAIRS / 2**30:.0f} GiB")
+            else:
+                found.append(why if count > memory else None)
+        reasons[name] = (found[0], found[1])
+    return reasons
 
 
-def _markdown_row(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    size = f"{row['nodes']:,}, {row['edges']:,}, {row['features']:,}"
-    name = f"{row['backend']} *" if row["auto"] else row["backend"]
-    if row["reason"] is not None:
-        return f"| {size} | {name} | {row['reason']} | | | |"
-    forward = f"{row['forward_ms']:.2f} ± {row['forward_spread_ms']:.2f}"
-    training = f"{row['training_ms']:.2f} ± {row['training_spread_ms']:.2f}"
-    extra = f"{row['training_extra_bytes'] / 2**20:.2f}"
-    return f"| {size} | {name} | {forward} | {training} | {extra} | {speedup(row, rows):.1f} |"
+def competitors(adjacency: Adjacency, point: Point) -> dict[str, Rival]:
+    """Return the automatic choice and its rivals, by name."""
+    dtype = getattr(torch, point.dtype)
+    found = rivals(adjacency, None, point.features, dtype)
+    for name in ("reference", GATHER_SCATTER):  # PyG's own takes the place of both
+        del found[name]
+    edge_index = torch.stack([adjacency.source, adjacency.target])
+    found[PYG] = Rival(pyg(edge_index))
+    reason = not_importable("dgl")
+    found[DGL] = Rival(lambda x, weight: x, reason=f"not importable: {reason}")
+    if reason is None:
+        found[DGL] = Rival(dgl(edge_index, point.nodes))
+    return {"auto": Rival(lambda x, weight: spmm(adjacency, x, weight)), **found}
 
 
-def speedup(row: dict[str, Any], rows: list[dict[str, Any]]) -> float:
-    """Return how many times faster a row is than PyG at its size, forward and backward."""
-    size = ("nodes", "edges", "features")
-    peer = next(r for r in rows if r["backend"] == PEER and all(r[k] == row[k] for k in size))
-    return peer["training_ms"] / row["training_ms"]
+def measure(
+    point: Point, seed: int, repetitions: int, device: torch.device, memory: float, speed: float
+) -> list[dict[str, Any]]:
+    """Measure all rivals at a point."""
+    edges = point.nodes * point.degree  # an estimate, to leave out what is too large
+    reasons = limits(point, edges, memory)
+    size = {**point._asdict(), "edges": edges}
+    if all(forward is not None for forward, _ in reasons.values()):
+        return [_row(size, name, {}, *why) for name, why in reasons.items()]
+    adjacency = Adjacency.build(point.edge_index(seed).to(device), None, point.nodes)
+    size["edges"] = edges = adjacency.num_edges
+    reasons = limits(point, edges, memory)
+    competing = competitors(adjacency, point)
+    for name, rival in competing.items():
+        if rival.reason is not None:
+            why = rival.reason.removeprefix("not run: ")
+            reasons[name] = (why, why)
+    run = {name: r.product for name, r in competing.items() if reasons[name][0] is None}
+    only_forward = {name for name in run if reasons[name][1] is not None}
+    dtype = getattr(torch, point.dtype)
+    given = operands(adjacency, None, (point.features,), dtype, seed)
+    _check(run, given)
+    numbers = compare(run, given, repetitions, seconds=SECONDS, without_training=only_forward)
+    choice = {
+        "chosen": choose_backend(
+            point.nodes, point.nodes, edges, device, width=point.features, dtype=dtype
+        )
+    }
+    moved = moved_bytes(point.nodes, point.nodes, edges, point.features, dtype.itemsize)
+    rows = []
+    for name in competing:
+        row = _row(size, name, numbers.get(name, {}), *reasons[name])
+        for kind, count in moved.items():
+            row[f"{kind}_share"] = share_of_copy(count, row.get("forward_ms"), speed)
+        rows.append({**row, **(choice if name == "auto" else {})})
+    return rows
 
 
-def draw(about: dict[str, Any], rows: list[dict[str, Any]], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    sizes = list(dict.fromkeys((r["nodes"], r["edges"], r["features"]) for r in rows))
-    names = list(dict.fromkeys(r["backend"] for r in rows))
-    bar = 0.8 / len(names)
-    labels = ["N={:,}\nE={:,}\nF={:,}".format(*size) for size in sizes]
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    panels = [("training_ms", 1.0, "forward + backward, ms"), ("training_extra_bytes", 2**20, "MB")]
-    for axis, (key, unit, title) in zip(axes, panels, strict=True):
-        for place, name in enumerate(names):
-            values = [_value(rows, name, size, key) / unit for size in sizes]
-            first = (place - (len(names) - 1) / 2) * bar
-            axis.bar([group + first for group in range(len(sizes))], values, bar, label=name)
-        axis.set_yscale("log")
-        axis.set_xticks(range(len(sizes)), labels)
-        axis.set_ylabel(title)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(names))
-    axes[1].set_title("peak beyond inputs, outputs and gradients")
-    axes[0].set_title(f"{about['hardware']}, {about['threads']} threads, {about['date']}")
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+def _check(run: dict[str, Product], given: Operands) -> None:
+    with torch.no_grad():
+        expected = run["auto"](given.x, given.weight)
+        if expected.numel() <= 2**24:
+            for name, product in run.items():
+                check_agreement(product(given.x, given.weight), expected, name)
 
 
-def _value(rows: list[dict[str, Any]], name: str, size: tuple[int, int, int], key: str) -> float:
-    for row in rows:
-        if row["backend"] == name and (row["nodes"], row["edges"], row["features"]) == size:
-            return float("nan") if row[key] is None else row[key]
-    return float("nan")
+def _row(
+    size: dict[str, Any], name: str, numbers: dict[str, Any], *reasons: str | None
+) -> dict[str, Any]:
+    forward, training = reasons
+    return {**size, "rival": name, **numbers, "reason": forward, "training_reason": training}
 
 
 def main(arguments_given: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.spmm", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--repetitions", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--quick", action="store_true", help="small sizes and 3 repetitions: only to see it work"
-    )
-    arguments = parser.parse_args(arguments_given)
-    arguments.given = sys.argv[1:] if arguments_given is None else list(arguments_given)
-    sizes = SIZES
-    if arguments.quick:
-        sizes, arguments.repetitions = [(25, 75, 512), (200, 1_600, 256)], 3
-    about = describe(arguments)
-    rows = measure(sizes, arguments.repetitions, arguments.seed)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    record = json.dumps({**about, "rows": rows}, indent=1)
-    (arguments.out / "spmm.json").write_text(record + "\n")
-    (arguments.out / "spmm.md").write_text(markdown(about, rows))
+    """Measure and write the results."""
+    arguments, about = parse(_parser(), arguments_given)
+    device = arguments.device
+    log = Log(arguments.out, "spmm", about, arguments.afresh)
+    speed = copy_bandwidth(device, 2**24 if arguments.quick else 2**28)
+    rows: list[dict[str, Any]] = []
+    for point in points(arguments.quick, device):
+        found = log.rows(
+            point,
+            lambda point=point: measure(  # type: ignore[misc]
+                point,
+                arguments.seed,
+                arguments.repetitions,
+                device,
+                arguments.memory * 2**30,
+                speed,
+            ),
+        )
+        print(*point, _progress(found), flush=True)
+        rows += found
+    missing = {r["rival"]: r["reason"] for r in rows if "import" in (r["reason"] or "")}
+    about.update(copy_bandwidth=speed, memory_limit=arguments.memory * 2**30)
+    about.update(work_limit=WORK, pairs_limit=PAIRS, seconds=SECONDS, not_importable=missing)
+    write(arguments.out, "spmm", about, rows, markdown(about, rows))
     draw(about, rows, arguments.out / "spmm.png")
-    print(f"wrote {arguments.out / 'spmm.json'}, spmm.md and spmm.png")
+    log.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    arguments = parser("spmm", __doc__, repetitions=11)
+    arguments.add_argument("--memory", type=float, default=10.0, help="GiB per rival")
+    return arguments
+
+
+def _progress(rows: list[dict[str, Any]]) -> str:
+    times = {r["rival"]: r.get("training_ms") or r.get("forward_ms") for r in rows}
+    return ", ".join(f"{name} {time:.3g}" for name, time in times.items() if time is not None)
 
 
 if __name__ == "__main__":
