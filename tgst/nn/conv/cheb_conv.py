@@ -94,18 +94,26 @@ class ChebConv(SparseConv):
         check_features(x, self.in_channels)
         num_nodes, lead = x.size(0), x.shape[1:-1]
         product = self._product(edge_index, edge_weight, x)
+        first, *others = self._weights()
         previous, current = None, flat_rows(x)
-        out = current.reshape(-1, self.in_channels) @ self.weight[0]
-        if self.bias is not None:
-            # In the dtype of the product: under autocast the output is as narrow.
-            out = out + self.bias.to(out.dtype)
-        for weight in self.weight[1:]:
+        rows = current.reshape(-1, self.in_channels)
+        out = rows @ first if self.bias is None else torch.addmm(self.bias, rows, first)
+        for order, weight in enumerate(others, 1):
             following = product(current)
-            if previous is not None:
+            if 1 < order < self.K - 1:
                 following = 2 * following - previous
             previous, current = current, following
-            out = torch.addmm(out, current.reshape(-1, self.in_channels), weight)
+            out = _add_product(out, current.reshape(-1, self.in_channels), weight)
         return out.view(num_nodes, *lead, self.out_channels)
+
+    def _weights(self) -> list[Tensor]:
+        # The last polynomial is needed in one product only, 2 L T W - T' W: its recursion goes
+        # into the small weights instead of two sums of large tensors.
+        weights = list(self.weight)
+        if self.K > 2:
+            weights[-3] = weights[-3] - weights[-1]
+            weights[-1] = 2 * weights[-1]
+        return weights
 
     def _product(self, edge_index, edge_weight: Tensor | None, x: Tensor):
         # Multiplication with the scaled Laplacian, fused unless somebody watches the messages.
@@ -119,3 +127,10 @@ class ChebConv(SparseConv):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, K={self.K})"
+
+
+def _add_product(out: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
+    # In place there is no copy of the sum, but autocast knows the other form only.
+    if torch.is_autocast_enabled(out.device.type):
+        return torch.addmm(out, rows, weight)
+    return out.addmm_(rows, weight)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Linear, Parameter
 
 from tgst.nn.blocks.traffic_block import make_norm
+from tgst.nn.dropout import dropout
 from tgst.nn.temporal import TemporalConv
 
 
@@ -85,7 +86,7 @@ class TrafficHead(torch.nn.Module):
             x = torch.cat([x, readings], dim=-1)
         if self.hidden is not None:
             activation = torch.sigmoid if self.hidden_activation == "sigmoid" else F.relu
-            x = F.dropout(activation(self.hidden(x)), self.dropout, self.training)
+            x = dropout(activation(self.hidden(x)), self.dropout, self.training)
         x = self.out(x)
         if self.node_bias is not None:
             x = x + self.node_bias.view(x.size(0), *[1] * (x.dim() - 2), -1)

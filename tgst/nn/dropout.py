@@ -1,0 +1,91 @@
+r"""Dropout with a mask of bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_FULL = (-(2**63), None)  # random_ without bounds leaves the top bit of every word zero
+
+
+def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
+    r"""Sets entries to zero with probability :obj:`p` and scales the others, as in `"Dropout: A
+    Simple Way to Prevent Neural Networks from Overfitting"
+    <https://jmlr.org/papers/v15/srivastava14a.html>`_ (Srivastava et al., JMLR 2014).
+
+    .. math::
+        \mathbf{x}' = \frac{\mathbf{m} \odot \mathbf{x}}{1 - p}, \quad
+        \mathbf{m} \sim \mathrm{Bernoulli}(1 - p)
+
+    On CPU, :func:`torch.nn.functional.dropout` spends its time on one random number of 32 bits per
+    entry. Here eight masks come from one word of 64 random bits where :math:`256 p` is an integer,
+    four elsewhere, with :math:`p` rounded to a multiple of :math:`2^{-16}`; the mask that is kept
+    for the backward pass takes one byte per entry. The numbers follow
+    :func:`torch.manual_seed` and do not depend on the number of threads. On other devices, in
+    compiled code and under :mod:`torch.func` and forward-mode differentiation it is
+    :func:`torch.nn.functional.dropout`.
+
+    Args:
+        x (Tensor): The input.
+        p (float): The probability that an entry is set to zero.
+        training (bool, optional): Whether anything happens at all. (default: :obj:`True`)
+
+    Shapes:
+        - **x**, **output**: any
+
+    Raises:
+        ValueError: If :obj:`p` is not a probability.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"p: expected a probability in [0, 1], got {p}")
+    if not training or p == 0.0:
+        return x
+    level = round(p * 2**16)
+    if level in (0, 2**16) or not _may_use_bytes(x):
+        return F.dropout(x, p)
+    return _ByteMask.apply(x, level)
+
+
+class _ByteMask(torch.autograd.Function):
+    """Multiplication with a mask of bytes and a scale; the level is in units of 2 ** -16."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, level: int) -> Tensor:
+        mask = _mask(x, level)
+        ctx.save_for_backward(mask)
+        ctx.scale = 2**16 / (2**16 - level)
+        return _scaled(x, mask, ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return _scaled(grads[0], mask, ctx.scale), None
+
+
+def _scaled(x: Tensor, mask: Tensor, scale: float) -> Tensor:
+    return x.mul(mask).mul_(scale)
+
+
+def _mask(x: Tensor, level: int) -> Tensor:
+    # One byte decides where 8 bits say all of the level, else two.
+    size, short = x.numel(), level % 256 == 0
+    per_word = 8 if short else 4
+    words = torch.empty(-(-size // per_word), dtype=torch.int64).random_(*_FULL)
+    # uint16 has no comparison on CPU: signed numbers, with the level shifted as far.
+    parts = words.view(torch.uint8) if short else words.view(torch.int16)
+    keep = parts[:size] >= (level // 256 if short else level - 2**15)
+    return keep.view(torch.uint8).view(x.shape)
+
+
+def _may_use_bytes(x: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and type(x) in (Tensor, torch.nn.Parameter)
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
+    )
