@@ -11,6 +11,7 @@ from tgst.nn.blocks import (
 )
 from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv, PerStep
 from tgst.nn.flat_features import FlatFeatures
+from tgst.nn.folding import fuse
 from tgst.nn.norm import ChannelBatchNorm, NodeLayerNorm
 from tgst.nn.temporal import TemporalConv
 from tgst.nn.warp import SpatialTransformer
@@ -31,6 +32,7 @@ __all__ = [
     "SpatialTransformer",
     "TemporalConv",
     "TrafficBlock",
+    "fuse",
     "models",
     "warp",
 ]

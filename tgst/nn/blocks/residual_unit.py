@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tgst.nn.folding import fold_norm
+
 
 class ResidualUnit(torch.nn.Module):
     r"""The residual unit from `"Deep Spatio-Temporal Residual Networks for Citywide Crowd Flows
@@ -76,6 +78,13 @@ class ResidualUnit(torch.nn.Module):
                 out = F.dropout(out, self.dropout, self.training)
             out = conv(out)
         return x + out if self.residual else out
+
+    def fold_(self) -> None:
+        r"""Writes the normalisations between the convolutions into these, see
+        :func:`tgst.nn.fuse`. The first one follows the sum on the way past, and stays.
+        """
+        for number in range(1, len(self.convs)):
+            self.norms[number] = fold_norm(self.convs[number - 1], self.norms[number])
 
 
 def same_conv(in_channels: int, out_channels: int, kernel_size: int) -> torch.nn.Conv2d:

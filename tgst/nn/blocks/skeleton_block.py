@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
 from tgst.nn.conv import EdgeImportance, PartitionConv
+from tgst.nn.folding import fold_norm
 from tgst.nn.norm import ChannelBatchNorm
 from tgst.nn.temporal import TemporalConv
 
@@ -90,14 +91,15 @@ class SkeletonBlock(torch.nn.Module):
             if "edge_weight" not in self.edge_arguments:
                 raise ValueError(f"num_edges: expected a conv that takes edge_weight, got {conv}")
             self.importance = EdgeImportance(num_edges)
-        self.norm1 = ChannelBatchNorm(out_channels)
+        self.norm1: torch.nn.Module = ChannelBatchNorm(out_channels)
         padding = "causal" if causal else "same"
         self.temporal = TemporalConv(
             out_channels, out_channels, kernel_size, stride, padding=padding
         )
-        self.norm2 = ChannelBatchNorm(out_channels)
+        self.norm2: torch.nn.Module = ChannelBatchNorm(out_channels)
         self.residual = _residual_form(residual, in_channels == out_channels and stride == 1)
-        self.residual_conv = self.residual_norm = None
+        self.residual_conv: TemporalConv | None = None
+        self.residual_norm: torch.nn.Module | None = None
         if self.residual == "conv":
             self.residual_conv = TemporalConv(in_channels, out_channels, 1, stride)
             self.residual_norm = ChannelBatchNorm(out_channels)
@@ -105,7 +107,8 @@ class SkeletonBlock(torch.nn.Module):
     def reset_parameters(self):
         r"""Draws new weights."""
         for module in self.children():
-            module.reset_parameters()  # type: ignore[operator]
+            if not isinstance(module, torch.nn.Identity):  # a folded normalisation
+                module.reset_parameters()  # type: ignore[operator]
 
     def forward(
         self,
@@ -136,13 +139,21 @@ class SkeletonBlock(torch.nn.Module):
         given = {"edge_type": edge_type, "edge_weight": edge_weight}
         return {name: given[name] for name in self.edge_arguments}
 
-    def _normalised(self, norm: ChannelBatchNorm, x: Tensor, present: Tensor | None) -> Tensor:
+    def fold_(self) -> None:
+        r"""Writes the normalisations into the convolutions, see :func:`tgst.nn.fuse`."""
+        self.norm1 = fold_norm(self.conv, self.norm1)
+        self.norm2 = fold_norm(self.temporal, self.norm2)
+        if self.residual_conv is not None and self.residual_norm is not None:
+            self.residual_norm = fold_norm(self.residual_conv, self.residual_norm)
+
+    def _normalised(self, norm: torch.nn.Module, x: Tensor, present: Tensor | None) -> Tensor:
         # Flat rows of their own memory, not a view, so that what follows may work in place.
         rows = x.flatten(0, -2)
         if present is None:
             return norm(rows)
         present = present.expand(x.shape[:-1]).reshape(-1, 1)
-        return norm(rows, present).mul_(present)
+        folded = isinstance(norm, torch.nn.Identity)
+        return (rows if folded else norm(rows, present)).mul_(present)
 
     def _residual(self, x: Tensor, present: Tensor | None) -> Tensor | None:
         if self.residual == "identity":

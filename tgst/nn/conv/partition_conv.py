@@ -97,6 +97,8 @@ class PartitionConv(SparseConv):
             self.bias = Parameter(torch.empty(out_channels))
         else:
             self.register_parameter("bias", None)
+        # What tgst.nn.fuse adds after the sum, where the bias travels along the edges.
+        self.register_parameter("shift", None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -104,6 +106,7 @@ class PartitionConv(SparseConv):
         super().reset_parameters()
         glorot(self.weight)
         zeros(self.bias)
+        zeros(self.shift)
 
     def forward(
         self,
@@ -138,6 +141,8 @@ class PartitionConv(SparseConv):
             ones = x.new_ones(num_nodes, 1)
             degree = ops.spmm(adjacency, ones, weight, fold="target", backend=self.backend)
             bias = degree.view(self.num_partitions, num_nodes).t() @ self.bias.to(degree.dtype)
+            if self.shift is not None:
+                bias = bias + self.shift.to(bias.dtype)
             out = out.view(num_nodes, steps, self.out_channels) + bias.unsqueeze(1)
         return out
 
@@ -150,7 +155,8 @@ class PartitionConv(SparseConv):
 
     def _add_bias(self, out: Tensor) -> Tensor:
         # In the dtype of the sum: under autocast the output is as narrow as its products.
-        return out + self.bias.to(out.dtype) if self.bias_mode is True else out
+        bias = self.bias if self.bias_mode is True else self.shift
+        return out if bias is None else out + bias.to(out.dtype)
 
     def _transform(self, x: Tensor) -> Tensor:
         # K separate products and a stack: a broadcast product is up to 70 % slower.

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from tgst.nn.folding import fuse
+
 POOLS = {"max": torch.nn.MaxPool2d, "average": torch.nn.AvgPool2d}
 
 
@@ -176,6 +178,10 @@ class ImageClassifier(torch.nn.Module):
             raise ValueError("transformer: expected one, got None")
         self._check(x)
         return self.transformer(x, return_transform=True)[1]
+
+    def fuse(self) -> ImageClassifier:
+        r"""Returns a copy for inference, without batch normalisations, see :func:`tgst.nn.fuse`."""
+        return fuse(self)
 
     def _check(self, x: Tensor) -> None:
         expected = (self.in_channels, *self.image_size)

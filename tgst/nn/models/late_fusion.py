@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.inits import reset
 
+from tgst.nn.folding import fuse
+
 
 class LateFusion(torch.nn.Module):
     r"""The mean of the class probabilities of networks that each see some of the channels, as
@@ -98,6 +100,10 @@ class LateFusion(torch.nn.Module):
             str(number): model(x[..., seen], *graph, *rest)
             for number, (model, seen) in enumerate(pairs)
         }
+
+    def fuse(self) -> LateFusion:
+        r"""Returns a copy for inference of all networks, see :func:`tgst.nn.fuse`."""
+        return fuse(self)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({len(self.models)}, channels={self.channels})"

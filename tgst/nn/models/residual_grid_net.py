@@ -2,11 +2,14 @@ r"""A stack of residual units on a grid."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tgst.nn.blocks.residual_unit import ResidualUnit, reset_glorot, same_conv
+from tgst.nn.folding import fold_norm, fuse
 
 
 class ResidualGridNet(torch.nn.Module):
@@ -106,6 +109,22 @@ class ResidualGridNet(torch.nn.Module):
         if self.skip:
             out = out + (x if self.align is None else self.align(x))
         return out
+
+    def fuse(self) -> ResidualGridNet:
+        r"""Returns a copy for inference, see :func:`tgst.nn.fuse`: without the normalisations that
+        directly follow a convolution.
+        """
+        return fuse(self)
+
+    def fold_(self) -> None:
+        r"""Writes into the convolutions what :class:`tgst.nn.ResidualUnit` leaves: without the sum,
+        the first normalisation of a unit directly follows a convolution, too.
+        """
+        before: torch.nn.Module = self.conv_in
+        for unit in cast(list[ResidualUnit], list(self.units)):
+            if not unit.residual:
+                unit.norms[0] = fold_norm(before, unit.norms[0])
+                before = unit.convs[-1]
 
 
 def _copy_first(conv: torch.nn.Conv2d) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from tgst import ops
 from tgst.nn.blocks.skeleton_block import SkeletonBlock, check_dropout
 from tgst.nn.conv.arguments import check_features
+from tgst.nn.folding import fuse
 from tgst.nn.models.skeleton_readout import (
     checked_mask,
     checked_nodes,
@@ -260,6 +261,10 @@ class SkeletonSTGCN(torch.nn.Module):
         stands for: the centre of what it sees, with :obj:`causal=True` the newest.
         """
         return torch.arange(0, num_frames, self.stride)
+
+    def fuse(self) -> SkeletonSTGCN:
+        r"""Returns a copy for inference, see :func:`tgst.nn.fuse`: the blocks lose their norms."""
+        return fuse(self)
 
     def stream(self, edge_index: Tensor, *args, **kwargs) -> SkeletonStream:
         r"""Returns a :class:`~tgst.nn.models.SkeletonStream` that takes one frame after the other.

@@ -10,6 +10,7 @@ from torch import Tensor
 from tgst.nn.blocks.cell_linear import CellLinear
 from tgst.nn.blocks.external_component import ExternalComponent
 from tgst.nn.blocks.parametric_fusion import ParametricFusion
+from tgst.nn.folding import fuse
 from tgst.nn.models.residual_grid_net import ResidualGridNet
 
 _BRANCHES = ("closeness", "period", "trend")
@@ -281,6 +282,12 @@ class STResNet(torch.nn.Module):
                 newest = out if feedback is None else feedback(out, step)
                 recent = self._next(recent, newest, planes[step])
         return torch.cat(outs, dim=1)
+
+    def fuse(self) -> STResNet:
+        r"""Returns a copy for inference, see :func:`tgst.nn.fuse`: without the normalisations that
+        directly follow a convolution.
+        """
+        return fuse(self)
 
     def _next(self, recent: Tensor, newest: Tensor, planes: Tensor | None) -> Tensor:
         # The closeness frames one step later.

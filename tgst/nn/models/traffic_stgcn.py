@@ -10,6 +10,7 @@ from torch import Tensor
 from tgst import ops
 from tgst.nn.blocks import TrafficBlock
 from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv
+from tgst.nn.folding import fuse
 from tgst.nn.models.traffic_head import TrafficHead
 
 # What differs between the paper, the authors' released code and the widely used PyTorch
@@ -277,6 +278,12 @@ class TrafficSTGCN(torch.nn.Module):
                 out = torch.cat([out, known], dim=-1)
             x = torch.cat([x[..., 1:, :], out], dim=-2)
         return torch.cat(outs, dim=-2)
+
+    def fuse(self) -> TrafficSTGCN:
+        r"""Returns a copy for inference, see :func:`tgst.nn.fuse`: the layer normalisations stay,
+        residuals and alignments go into the weights.
+        """
+        return fuse(self)
 
     def _check_covariates(self, covariates: Tensor | None, x: Tensor, ends: tuple[int, int]):
         steps, extra = ends
