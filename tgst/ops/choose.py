@@ -67,7 +67,7 @@ def explain_choice(
         times = estimates(out, into, *sizes, width=width, dtype=x.dtype, product=product)
         lines.append(f"  {name}: {_listed(times)}")
     lines += [f"  {line}" for line in _left_out(rows_out, rows_in, edges, x.dtype)]
-    return "\n".join([*lines, f"  estimated from costs measured on {MEASURED_ON}"])
+    return "\n".join([*lines, f"  estimated from costs measured on {MEASURED_ON[x.device.type]}"])
 
 
 def choose_backend(

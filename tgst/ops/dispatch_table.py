@@ -7,7 +7,7 @@ entry of a dense matrix and per multiplication with it. Kinds that a backend lac
 
 from __future__ import annotations
 
-MEASURED_ON = "AMD EPYC, 2 cores, 2 threads; torch 2.13.0+cpu; 2026-11-28"
+MEASURED_ON = {"cpu": "AMD EPYC, 2 cores, 2 threads; torch 2.13.0+cpu; 2026-11-28"}
 
 # {device: {kind of float: {product: {backend: {kind of work: nanoseconds}}}}}
 COSTS: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = {
