@@ -86,7 +86,7 @@ def fold_norm(layer: Module, norm: Module) -> Module:
     if isinstance(layer, TemporalConv):
         _fold_residual(layer)
     _scale_and_shift(layer, *_affine(norm))
-    return Identity()
+    return Identity().eval()
 
 
 def _scale_and_shift(layer: Any, scale: Tensor, shift: Tensor) -> None:

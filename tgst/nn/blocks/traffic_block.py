@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
+from tgst.nn.conv import ChebConv
+from tgst.nn.dropout import dropout
 from tgst.nn.norm import NodeLayerNorm
 from tgst.nn.temporal import TemporalConv
 
@@ -90,6 +92,7 @@ class TrafficBlock(torch.nn.Module):
         self.temporal2 = _temporal(spatial, second, kernel_size, gates[1])
         self.norm = make_norm(norm, second, num_nodes, eps)
         self.edge_arguments = edge_arguments(conv)
+        self.folded = False  # whether the convolution adds the alignment itself
 
     def reset_parameters(self):
         r"""Draws new weights."""
@@ -108,11 +111,25 @@ class TrafficBlock(torch.nn.Module):
         x = _activate(self.temporal1(x), self.gates[0])
         given = {"edge_type": edge_type, "edge_weight": edge_weight}
         edges = {name: given[name] for name in self.edge_arguments}
-        aligned = self._align(x)
+        aligned = x if self.folded and self.align_mode == "beside" else self._align(x)
         x = self.conv(aligned if self.align_mode == "before" else x, edge_index, **edges)
-        x = F.relu(x + aligned)
+        x = F.relu(x if self.folded else x + aligned)
         x = _activate(self.temporal2(x), self.gates[1])
-        return F.dropout(self.norm(x), self.dropout, self.training)
+        return dropout(self.norm(x), self.dropout, self.training)
+
+    def fold_(self) -> None:
+        r"""Writes the alignment that is added into the weight of order zero of a Chebyshev
+        convolution, which is the same product, see :func:`tgst.nn.fuse`.
+        """
+        if self.folded or type(self.conv) is not ChebConv:
+            return
+        weight = self.conv.weight[0]
+        if self.align_mode == "before" or self.align is None:
+            weight += torch.eye(*weight.shape, dtype=weight.dtype, device=weight.device)
+        else:
+            weight += self.align.weight.t()
+            self.align = None
+        self.folded = True
 
     def _align(self, x: Tensor) -> Tensor:
         if self.align is not None:
