@@ -58,6 +58,8 @@ class Rivals(NamedTuple):
     edges: Tensor
     logits: dict[str, Callable[[], Tensor]]
     labels: Tensor
+    clips: Tensor
+    graph: Data
 
 
 def rivals(size: Size, dtype: torch.dtype, seed: int) -> Rivals:
@@ -88,7 +90,8 @@ def rivals(size: Size, dtype: torch.dtype, seed: int) -> Rivals:
         STATIC: _static(sparse, graph, clips),
         UNION: _union(sparse, graph, clips),
     }
-    return Rivals(dense, sparse, edges, logits, torch.randint(CLASSES, (size.clips,)))
+    labels = torch.randint(CLASSES, (size.clips,))
+    return Rivals(dense, sparse, edges, logits, labels, clips, graph)
 
 
 def _static(model: SkeletonSTGCN, graph: Data, clips: Tensor) -> Callable[[], Tensor]:

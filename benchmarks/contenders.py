@@ -1,0 +1,120 @@
+"""What the benchmark of models compares: models on the same task, and what one run of each is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+TRAINING, INFERENCE, LATENCY = "training step", "inference", "inference, batch 1"
+EAGER, COMPILED = "eager", "compiled"
+
+
+class Contender(NamedTuple):
+    """A model with the inputs of a batch and of a single sample, and what it is to predict.
+
+    One that only infers has no part in training.
+    """
+
+    model: nn.Module
+    batch: tuple[Any, ...]
+    single: tuple[Any, ...]
+    expected: Tensor
+    loss: Loss
+    keywords: dict[str, Any] = {}
+    trains: bool = True
+
+
+class Target(NamedTuple):
+    """How many times faster than a rival one of ours is to be."""
+
+    ours: str
+    rival: str
+    task: str
+    mode: str
+    least: float
+
+
+class Case(NamedTuple):
+    """Models on one task: those that run, those that could not be imported, and the targets.
+
+    Agreement holds differences from the dense model in double precision; only the models in
+    :obj:`compiled` are compiled as well.
+    """
+
+    name: str
+    title: str
+    contenders: dict[str, Contender]
+    compiled: tuple[str, ...]
+    absent: dict[str, str]
+    agreement: dict[str, float]
+    targets: tuple[Target, ...]
+    tasks: tuple[str, ...] = (TRAINING, INFERENCE, LATENCY)
+
+
+def step(contender: Contender, mode: str) -> Callable[[], list[Tensor]]:
+    """Return the forward and backward pass; the step of the optimiser is the same for all."""
+    model = contender.model.train()
+    run = torch.compile(model, dynamic=False) if mode == COMPILED else model
+
+    def training() -> list[Tensor]:
+        model.zero_grad()
+        out = run(*contender.batch, **contender.keywords)
+        loss = contender.loss(out, contender.expected)
+        loss.backward()
+        return [loss, *(p.grad for p in model.parameters() if p.grad is not None)]
+
+    return training
+
+
+def inference(contender: Contender, mode: str, task: str = INFERENCE) -> Callable[[], Tensor]:
+    """Return the forward pass in evaluation mode of a copy of the model."""
+    model = without_gradients(contender.model)
+    run = torch.compile(model, dynamic=False) if mode == COMPILED else model
+    inputs = contender.single if task == LATENCY else contender.batch
+
+    def forward() -> Tensor:
+        with torch.inference_mode():
+            return run(*inputs, **contender.keywords)
+
+    return forward
+
+
+def runs(contender: Contender, task: str, mode: str) -> Callable[[], Any]:
+    """Return what is timed."""
+    if task == TRAINING:
+        return step(contender, mode)
+    return inference(contender, mode, task)
+
+
+def without_gradients(model: nn.Module) -> nn.Module:
+    """Return a copy in evaluation mode; it shares parameters and buffers."""
+    shared = {id(each): each for each in (*model.parameters(), *model.buffers())}
+    return deepcopy(model, shared).eval()
+
+
+def counted_flops(function: Callable[[], object]) -> int:
+    """Count two operations per product of a matrix product or convolution, and of a sparse sum."""
+    sparse = {torch.ops.tgst.spmm: _spmm_flops, torch.ops.tgst.sddmm: _sddmm_flops}
+    with FlopCounterMode(display=False, custom_mapping=sparse) as counter:
+        function()
+    return counter.get_total_flops()
+
+
+def _spmm_flops(x: Any, weight: Any, source: Any, *graph: Any, **_: Any) -> int:
+    return 2 * source[0] * x[1]
+
+
+def _sddmm_flops(g: Any, x: Any, source: Any, *graph: Any, **_: Any) -> int:
+    return 2 * source[0] * x[1]
+
+
+def relative_difference(actual: Tensor, expected: Tensor) -> float:
+    """Return the largest difference, relative to the largest number expected."""
+    with torch.no_grad():
+        return float((actual - expected).abs().max() / expected.abs().max())
