@@ -1,0 +1,225 @@
+"""Dense or sparse: where they cross, over the number of nodes and the share of pairs.
+
+``python -m benchmarks.dense_vs_sparse --out benchmarks/results`` measures one weighted sum, forward
+and backward, as a dense product, as a sum over edges and as the automatic choice takes it, and
+writes ``dense_vs_sparse.json``, ``dense_vs_sparse.md`` (with the crossings) and
+``dense_vs_sparse.png``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks.graphs import random_graph
+from benchmarks.records import Log, measured_on, number, parse, parser, table, write
+from tgst.ops import Adjacency, spmm
+from tgst.ops.choose import choose_backend
+from tgst.ops.compare import compare, operands
+
+NODES = (16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096)
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+DEGREE = 8  # of the graphs of constant degree
+FEATURES = 768  # 12 steps of 64 channels
+ELEMENTS = 1e9  # edges times features, at most
+DENSE, SPARSE, AUTO = "dense", "embedding_bag", "auto"
+
+
+class Point(NamedTuple):
+    """Nodes, edges per node, and whether the point belongs to the line of constant degree."""
+
+    nodes: int
+    degree: int
+    line: str
+
+
+def points(nodes: Sequence[int], shares: Sequence[float], features: int) -> list[Point]:
+    """Return a grid of shares, and graphs of constant degree."""
+    found = []
+    for n in nodes:
+        degrees = dict.fromkeys(round(share * n) for share in shares)
+        found += [Point(n, degree, "share") for degree in degrees if degree >= 1]
+        found.append(Point(n, DEGREE, "degree"))
+    return [point for point in found if point.nodes * point.degree * features <= ELEMENTS]
+
+
+def measure(
+    point: Point, features: int, seed: int, repetitions: int, device: torch.device
+) -> dict[str, Any]:
+    """Measure the three ways at a point."""
+    edge_index = random_graph(point.nodes, point.degree, seed).to(device)
+    adjacency = Adjacency.build(edge_index, None, point.nodes)
+    given = operands(adjacency, None, (features,), torch.float32, seed)
+    run = {
+        name: (lambda x, weight, name=name: spmm(adjacency, x, weight, backend=name))
+        for name in (DENSE, SPARSE, AUTO)
+    }
+    numbers = compare(run, given, repetitions, seconds=0.5)
+    sizes = (point.nodes, point.nodes, adjacency.num_edges, device)
+    return {
+        **point._asdict(),
+        "edges": adjacency.num_edges,
+        "share": adjacency.num_edges / point.nodes**2,
+        "features": features,
+        "chosen": choose_backend(*sizes, width=features),
+        **{
+            f"{name}_{measure}": numbers[name][f"training_{measure}"]
+            for name in run
+            for measure in ("ms", "spread_ms", "extra_bytes")
+        },
+    }
+
+
+def crossing(rows: Sequence[dict[str, Any]], over: str) -> float | None:
+    """Return where the lines of dense and sparse cross, on a logarithmic axis (``"share"``: dense
+    is faster above; ``"nodes"``: below); None if they do not cross between measured points.
+    """
+    ordered = sorted(rows, key=lambda row: row[over])
+    for less, more in pairwise(ordered):
+        ahead = [math.log(row[f"{SPARSE}_ms"] / row[f"{DENSE}_ms"]) for row in (less, more)]
+        if ahead[0] * ahead[1] <= 0 and ahead[0] != ahead[1]:
+            part = ahead[0] / (ahead[0] - ahead[1])
+            return float(less[over] * (more[over] / less[over]) ** part)
+    return None
+
+
+def _line(rows: Sequence[dict[str, Any]], line: str, **where: Any) -> list[dict[str, Any]]:
+    return [r for r in rows if r["line"] == line and all(r[k] == v for k, v in where.items())]
+
+
+def crossings(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the crossing share for every number of nodes, and the crossing number of nodes."""
+    nodes = list(dict.fromkeys(row["nodes"] for row in rows))
+    return {
+        "share": {str(n): crossing(_line(rows, "share", nodes=n), "share") for n in nodes},
+        "nodes": crossing(_line(rows, "degree"), "nodes"),
+    }
+
+
+def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    """Write the crossings and the tables."""
+    found = about["crossings"]
+    lines = [
+        "# Dense or sparse",
+        "",
+        f"{measured_on(about)} One weighted sum, forward and backward into features and weights, "
+        f"{about['features']} features, float32, random graphs of different pairs of nodes. "
+        f"Medians of up to {about['repetitions']} interleaved samples, at least 3. Sparse: "
+        f"`{SPARSE}`.",
+        "",
+        "The share of pairs at which the lines cross; dense is faster above:",
+        "",
+    ]
+    cells = []
+    for nodes, share in found["share"].items():
+        line = _line(rows, "share", nodes=int(nodes))
+        cells.append([f"{int(nodes):,}", _where(share, line), _taken(line)])
+    lines += table(["nodes", "crossing", "the automatic choice takes dense from"], cells)
+    line = _line(rows, "degree")
+    where = f"cross at {found['nodes']:.0f} nodes" if found["nodes"] is not None else "do not cross"
+    lines += [f"With {DEGREE} edges per node the lines {where}.", ""]
+    head = ["nodes", "edges per node", "share", "dense ms", "sparse ms", "auto ms", "chosen"]
+    head += ["sparse / dense", "auto / faster", "dense MiB", "sparse MiB"]
+    for title, chosen in (("Constant degree", line), ("Shares", _line(rows, "share"))):
+        lines += [f"## {title}", "", *table(head, [_cells(row) for row in chosen])]
+    return "\n".join(lines)
+
+
+def _where(share: float | None, line: Sequence[dict[str, Any]]) -> str:
+    if share is not None:
+        return f"{share:.0%}"
+    if not line:
+        return "-"
+    last = max(line, key=lambda row: row["share"])
+    if last[f"{DENSE}_ms"] < last[f"{SPARSE}_ms"]:
+        return f"dense is faster from {min(row['share'] for row in line):.0%} on"
+    return f"sparse is faster up to {last['share']:.0%}"
+
+
+def _taken(line: Sequence[dict[str, Any]]) -> str:
+    shares = [row["share"] for row in line if row["chosen"] == DENSE]
+    return f"{min(shares):.0%}" if shares else "never"
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    dense, sparse, auto = (row[f"{name}_ms"] for name in (DENSE, SPARSE, AUTO))
+    numbers = [f"{row['nodes']:,}", f"{row['degree']:,}", f"{row['share']:.1%}"]
+    numbers += [number(dense), number(sparse), number(auto), row["chosen"]]
+    numbers += [f"{sparse / dense:.2f}", f"{auto / min(dense, sparse):.2f}"]
+    return numbers + [f"{row[f'{name}_extra_bytes'] / 2**20:.2f}" for name in (DENSE, SPARSE)]
+
+
+def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw who is faster over nodes and share, and the lines of constant degree."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import LogNorm
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    shares = _line(rows, "share")
+    shown = left.scatter(
+        [row["nodes"] for row in shares],
+        [row["share"] for row in shares],
+        c=[row[f"{SPARSE}_ms"] / row[f"{DENSE}_ms"] for row in shares],
+        norm=LogNorm(1 / 16, 16),
+        cmap="coolwarm",
+        s=110,
+    )
+    figure.colorbar(shown, ax=left, label="time of sparse / time of dense")
+    dense = [row for row in shares if row["chosen"] == DENSE]
+    place = [row["nodes"] for row in dense], [row["share"] for row in dense]
+    left.plot(*place, "kx", ms=6, label="auto takes dense")
+    at = [(int(n), share) for n, share in about["crossings"]["share"].items() if share is not None]
+    left.plot(*(zip(*at, strict=True) if at else ((), ())), "k-", label="the lines cross")
+    left.set(xscale="log", yscale="log", xlabel="nodes", ylabel="share of pairs that are edges")
+    left.legend(frameon=False, fontsize=8, loc="lower left")
+    line = sorted(_line(rows, "degree"), key=lambda row: row["nodes"])
+    for name, style in ((DENSE, "-s"), (SPARSE, "-o")):
+        colour = {"dense": "#D55E00", SPARSE: "#0072B2"}[name]
+        times = [row[f"{name}_ms"] for row in line]
+        right.plot([r["nodes"] for r in line], times, style, color=colour, label=name)
+    times = [row[f"{AUTO}_ms"] for row in line]
+    nodes = [row["nodes"] for row in line]
+    right.plot(nodes, times, "o", ms=12, mfc="none", mec="0.3", label="automatic choice")
+    right.set(xscale="log", yscale="log", xlabel=f"nodes, {DEGREE} edges each")
+    right.set_ylabel("forward + backward, ms")
+    right.legend(frameon=False, fontsize=8)
+    right.grid(alpha=0.3)
+    figure.suptitle(
+        f"{about['features']} features; {about['hardware']}, {about['threads']} threads"
+    )
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main(arguments_given: Sequence[str] | None = None) -> None:
+    """Measure and write the results."""
+    arguments, about = parse(parser("dense_vs_sparse", __doc__, repetitions=9), arguments_given)
+    nodes, shares, features = (NODES, SHARES, FEATURES)
+    if arguments.quick:
+        nodes, shares, features = (16, 64), (0.1, 0.4, 1.0), 32
+    log = Log(arguments.out, "dense_vs_sparse", about, arguments.afresh)
+    rows: list[dict[str, Any]] = []
+    for point in points(nodes, shares, features):
+        rows += log.rows(
+            point,
+            lambda point=point: [  # type: ignore[misc]
+                measure(point, features, arguments.seed, arguments.repetitions, arguments.device)
+            ],
+        )
+        print(rows[-1], flush=True)
+    about.update(features=features, crossings=crossings(rows))
+    write(arguments.out, "dense_vs_sparse", about, rows, markdown(about, rows))
+    draw(about, rows, arguments.out / "dense_vs_sparse.png")
+    log.close()
+
+
+if __name__ == "__main__":
+    main()
