@@ -7,7 +7,8 @@ from torch import Tensor
 
 from tgst.ops import Adjacency
 
-BACKENDS = ["embedding_bag", "dense", "torch_scatter", "reference"]
+# Those that run everywhere at full speed; test_triton.py has the other one.
+BACKENDS = ["embedding_bag", "sparse_csr", "dense", "torch_scatter", "reference"]
 FOLDS = [None, "source", "target"]
 
 

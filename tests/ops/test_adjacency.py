@@ -64,6 +64,21 @@ def test_the_tensors_are_copies():
         assert torch.equal(field, kept)
 
 
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("edge_type", ["int32", "int64"])
+@pytest.mark.parametrize("edge_index", ["int32", "int64"])
+def test_both_widths_of_integers(edge_index, edge_type, name):
+    graph = GRAPHS[name]
+    dtypes = getattr(torch, edge_index), getattr(torch, edge_type)
+    pair = graph.edge_index.to(dtypes[0]), graph.edge_type.to(dtypes[1])
+    adjacency = Adjacency.build(*pair, *graph[2:])
+    for field, wanted in zip(adjacency, graph.adjacency(), strict=True):
+        assert field.dtype == dtypes[0]
+        assert torch.equal(field.long(), wanted)
+    for field in adjacency:
+        assert all(field.data_ptr() != tensor.data_ptr() or not len(field) for tensor in pair)
+
+
 def test_number_of_nodes_from_the_edges():
     assert Adjacency.build(torch.tensor([[0, 4], [2, 1]])).num_nodes == 5
     assert Adjacency.build(torch.empty(2, 0, dtype=torch.long)).num_nodes == 0
@@ -109,8 +124,13 @@ LABELS = torch.tensor([0, 1, 0])
     ("arguments", "error", "message"),
     [
         (([[0], [1]],), TypeError, r"edge_index: expected a Tensor, .* got list"),
-        ((PAIRS.float(),), TypeError, r"edge_index: expected dtype torch.int64, got torch.float32"),
-        ((PAIRS.int(),), TypeError, r"edge_index: expected dtype torch.int64, got torch.int32"),
+        ((PAIRS.float(),), TypeError, r"edge_index: expected .* or torch.int32, got torch.float32"),
+        ((PAIRS.short(),), TypeError, r"edge_index: expected dtype torch.int64 or .* torch.int16"),
+        (
+            (PAIRS.int(), LABELS, 2**30, 2),
+            ValueError,
+            r"edge_index: expected dtype torch.int64 for 3 edges and 1073741824 nodes in 2 parti",
+        ),
         ((PAIRS.t(),), ValueError, r"edge_index: expected shape \[2, E\], got \[3, 2\]"),
         ((PAIRS[0],), ValueError, r"edge_index: expected shape \[2, E\], got \[3\]"),
         ((PAIRS.to_sparse(),), ValueError, r"edge_index: expected a strided .* torch.sparse_coo"),
@@ -126,7 +146,7 @@ LABELS = torch.tensor([0, 1, 0])
         ),
         ((PAIRS, None, 0), ValueError, r"edge_index: .* \[0, 0\), but edge 0 has source 0"),
         ((PAIRS, [0, 1, 0], 3, 2), TypeError, r"edge_type: expected a Tensor, got list"),
-        ((PAIRS, LABELS.int(), 3, 2), TypeError, r"edge_type: expected dtype torch.int64"),
+        ((PAIRS, LABELS.bool(), 3, 2), TypeError, r"edge_type: expected .* got torch.bool"),
         ((PAIRS, LABELS[:2], 3, 2), ValueError, r"edge_type: expected shape \[3\] .* got \[2\]"),
         ((PAIRS, LABELS[:, None], 3, 2), ValueError, r"edge_type: .* got \[3, 1\]"),
         ((PAIRS, LABELS.to_sparse(), 3, 2), ValueError, r"edge_type: expected a strided"),

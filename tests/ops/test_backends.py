@@ -6,14 +6,15 @@ import sys
 import pytest
 import torch
 
-from tgst.ops import Adjacency, benchmark, spmm
+from tgst.ops import Adjacency, benchmark, spmm, triton
 from tgst.ops.backends import BACKENDS, check_backend
 
 EDGES = torch.tensor([[0, 1], [1, 0]])
 
 
 def test_the_table():
-    assert list(BACKENDS) == ["embedding_bag", "dense", "torch_scatter", "reference"]
+    names = ["embedding_bag", "triton", "sparse_csr", "dense", "torch_scatter", "reference"]
+    assert list(BACKENDS) == names
     for name, module in BACKENDS.items():
         assert module.__name__ == f"tgst.ops.{name}"
 
@@ -35,6 +36,21 @@ def test_missing_torch_scatter(monkeypatch):
     assert message in str(table)
 
 
-def test_importing_the_package_needs_no_torch_scatter():
-    script = "import sys; sys.modules['torch_scatter'] = None; import tgst.ops"
+def test_missing_triton(monkeypatch):
+    monkeypatch.setattr(triton, "_try_import", lambda: "No module named 'triton'")
+    message = "backend: 'triton' needs the package triton: pip install triton .*No module"
+    with pytest.raises(ImportError, match=message):
+        check_backend("triton")
+    with pytest.raises(ImportError, match=message):
+        spmm(Adjacency.build(EDGES), torch.ones(2, 1), backend="triton")
+    assert not triton.is_available("cpu")
+    assert not triton.is_available("cuda")
+
+
+def test_importing_the_package_needs_and_imports_no_optional_package():
+    script = (
+        "import sys; sys.modules.update(torch_scatter=None, triton=None); import tgst.ops; "
+        "assert 'tgst.ops.triton_kernels' not in sys.modules; "
+        "assert not tgst.ops.triton.is_available('cuda')"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)

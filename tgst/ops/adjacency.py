@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+_INT32_MAX = 2**31 - 1
+
 # Not in torch 2.6: there, compiled code counts as exported.
 _is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
@@ -74,9 +76,10 @@ class Adjacency(NamedTuple):
     ) -> Adjacency:
         r"""Validate and sort the edges of a graph.
 
-        Unsorted, parallel and no edges at all are fine. The tensors are copied. In compiled
-        code a value out of range is a :class:`RuntimeError` that names the argument alone; in
-        exported code the ranges of the values are not checked.
+        Unsorted, parallel and no edges at all are fine. The tensors are copied and have the dtype
+        of :obj:`edge_index`; int32 halves their memory. In compiled code a value out of range is
+        a :class:`RuntimeError` that names the argument alone; in exported code the ranges of the
+        values are not checked.
 
         Args:
             edge_index (Tensor or EdgeIndex): The edges, sources in row 0, targets in row 1.
@@ -87,8 +90,8 @@ class Adjacency(NamedTuple):
             num_partitions (int): The number of partitions :math:`K`, a plain int.
 
         Shapes:
-            - **edge_index:** :math:`[2, E]`, long
-            - **edge_type:** :math:`[E]`, long, values in :math:`[0, K)`
+            - **edge_index:** :math:`[2, E]`, int64 or int32
+            - **edge_type:** :math:`[E]`, int64 or int32, values in :math:`[0, K)`
 
         Raises:
             TypeError: If an argument is of the wrong type or dtype.
@@ -99,8 +102,12 @@ class Adjacency(NamedTuple):
         num_partitions = check_count("num_partitions", num_partitions, at_least=1)
         num_nodes = _check_edges(edge_index, num_nodes)
         _check_labels(edge_type, edge_index, num_partitions)
+        _check_fit(edge_index, num_nodes, num_partitions)
         source, target = edge_index[0].clone(), edge_index[1].clone()
-        label = torch.zeros_like(source) if edge_type is None else edge_type.clone()
+        if edge_type is None:
+            label = torch.zeros_like(source)
+        else:
+            label = edge_type.to(edge_index.dtype, copy=True)
         plain = (*_sort(target, num_nodes), *_sort(source, num_nodes))
         labelled = plain
         if num_partitions > 1:
@@ -149,7 +156,7 @@ def values_are_known() -> bool:
 
 def _check_edges(edge_index: Tensor, num_nodes: int | None) -> int:
     """Return the number of nodes, or say which edge, rank, layout or dtype is out of place."""
-    _check_long("edge_index", edge_index)
+    _check_integers("edge_index", edge_index)
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise ValueError(f"edge_index: expected shape [2, E], got {list(edge_index.shape)}")
     if num_nodes is not None:
@@ -175,7 +182,7 @@ def _check_labels(edge_type: Tensor | None, edge_index: Tensor, num_partitions: 
         return
     if not isinstance(edge_type, Tensor):
         raise TypeError(f"edge_type: expected a Tensor, got {type(edge_type).__name__}")
-    _check_long("edge_type", edge_type)
+    _check_integers("edge_type", edge_type)
     num_edges = edge_index.shape[1]
     if edge_type.dim() != 1 or edge_type.shape[0] != num_edges:
         raise ValueError(
@@ -192,11 +199,23 @@ def _check_labels(edge_type: Tensor | None, edge_index: Tensor, num_partitions: 
         _assert_range("edge_type", edge_type, num_partitions, "labels in [0, num_partitions)")
 
 
-def _check_long(name: str, tensor: Tensor) -> None:
+def _check_integers(name: str, tensor: Tensor) -> None:
     if tensor.layout != torch.strided:
         raise ValueError(f"{name}: expected a strided (dense) layout, got {tensor.layout}")
-    if tensor.dtype != torch.long:
-        raise TypeError(f"{name}: expected dtype torch.int64, got {tensor.dtype}")
+    if tensor.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{name}: expected dtype torch.int64 or torch.int32, got {tensor.dtype}")
+
+
+def _check_fit(edge_index: Tensor, num_nodes: int, num_partitions: int) -> None:
+    """Check that row and edge numbers fit the dtype of the edges."""
+    if edge_index.dtype == torch.int64:
+        return
+    rows, num_edges = num_partitions * num_nodes, edge_index.shape[1]
+    if rows > _INT32_MAX or num_edges > _INT32_MAX:
+        raise ValueError(
+            f"edge_index: expected dtype torch.int64 for {num_edges} edges and {num_nodes} nodes "
+            f"in {num_partitions} partitions, which do not fit torch.int32, got torch.int32"
+        )
 
 
 def _check_range(argument: str, values: Tensor, stop: int, role: str, what: str) -> None:
@@ -224,5 +243,6 @@ def _sort(rows: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
     # Both steps are deterministic and trace with symbolic sizes;
     # torch._convert_indices_from_coo_to_csr compiles again for every size.
     ordered, order = torch.sort(rows, stable=True)
-    ptr = torch.searchsorted(ordered, torch.arange(num_rows + 1, device=rows.device))
-    return ptr, order
+    borders = torch.arange(num_rows + 1, dtype=rows.dtype, device=rows.device)
+    ptr = torch.searchsorted(ordered, borders, out_int32=rows.dtype == torch.int32)
+    return ptr, order.to(rows.dtype)

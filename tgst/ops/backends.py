@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
-from tgst.ops import dense, embedding_bag, reference, torch_scatter
+from tgst.ops import dense, embedding_bag, reference, sparse_csr, torch_scatter, triton
 
 
 class Backend(Protocol):
@@ -41,20 +42,30 @@ class Backend(Protocol):
 
 BACKENDS: dict[str, Backend] = {
     "embedding_bag": embedding_bag,
+    "triton": triton,
+    "sparse_csr": sparse_csr,
     "dense": dense,
     "torch_scatter": torch_scatter,
     "reference": reference,
 }
 
 
-def check_backend(name: object) -> None:
+def check_backend(name: object, device: torch.device | None = None) -> None:
     """Check that a backend exists and can be imported; ``"auto"`` is fine.
 
+    Args:
+        name (str): The name.
+        device (torch.device, optional): Where it is to run, if known.
+
     Raises:
-        ValueError: If there is no such backend.
+        ValueError: If there is no such backend, or it does not run on the device.
         ImportError: If the backend needs a package that is not installed.
     """
     if name != "auto" and name not in BACKENDS:
         raise ValueError(f"backend: expected one of {['auto', *BACKENDS]}, got {name!r}")
     if name == "torch_scatter":
         torch_scatter.check_installed()
+    if name == "triton":
+        triton.check_installed()
+        if device is not None:
+            triton.check_device(device)

@@ -37,8 +37,8 @@ def as_adjacency(
         num_partitions (int): The number of partitions, a plain int.
 
     Shapes:
-        - **edge_index:** :math:`[2, E]`, long
-        - **edge_type:** :math:`[E]`, long
+        - **edge_index:** :math:`[2, E]`, int64 or int32
+        - **edge_type:** :math:`[E]`, int64 or int32
 
     Raises:
         TypeError: If an argument is of the wrong type or dtype.

@@ -24,7 +24,7 @@ def spmm(
     dtype = torch.float32 if x.dtype.itemsize < 4 else x.dtype
     values = x.new_ones(source.shape[0], dtype=dtype) if weight is None else weight.to(dtype)
     matrix = x.new_zeros((in_ptr.shape[0] - 1, x.shape[0]), dtype=dtype)
-    matrix.index_put_((target, source), values, accumulate=True)
+    matrix.index_put_((target.long(), source.long()), values, accumulate=True)
     # The operator's dtype is settled by its caller; autocast must not change it in here.
     with torch.autocast(x.device.type, enabled=False):
         return matrix.to(x.dtype) @ x
@@ -42,4 +42,4 @@ def sddmm(
 ) -> Tensor:
     """Multiply all pairs of rows and read the entries that are edges."""
     with torch.autocast(g.device.type, enabled=False):
-        return (g @ x.t())[target, source]
+        return (g @ x.t())[target.long(), source.long()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tgst.ops.csr_matrix import csr_matrix
 from tgst.ops.edge_dot import edge_dot
 
 _SUM = 0  # the kernels' number for mode="sum"
@@ -44,13 +45,29 @@ def sddmm(
     out_ptr: Tensor,
     out_order: Tensor,
 ) -> Tensor:
-    """Take the gradient kernel of the bag weights: it is the dot product per edge.
+    """Take the dot products in the order of the targets, whose rows then stay in the cache.
 
-    It reads the edges in any order, so the result is in the caller's order. It checks no
-    bounds; the :class:`~tgst.ops.Adjacency` has done so.
+    By torch's sampled matrix product, in half precision by the gradient kernel of the bag
+    weights. The latter checks no bounds; the :class:`~tgst.ops.Adjacency` has done so.
     """
     if g.device.type != "cpu":
         return edge_dot(g, x, source, target)
-    return torch.ops.aten._embedding_bag_per_sample_weights_backward(
-        g.contiguous(), x.contiguous(), source, source.new_zeros(1), target, _SUM, -1
-    )
+    columns = source.index_select(0, in_order)
+    # torch cuts a sampled product to the number of pairs, which parallel edges may exceed.
+    fits = source.shape[0] <= g.shape[0] * x.shape[0]
+    if g.dtype.itemsize >= 4 and fits:
+        matrix = csr_matrix(in_ptr, columns, g.new_zeros(source.shape[0]), x.shape[0])
+        with torch.autocast("cpu", enabled=False):
+            torch.sparse.sampled_addmm(matrix, g, x.t(), beta=0.0, out=matrix)
+        dots = matrix.values()
+    else:
+        dots = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+            g.contiguous(),
+            x.contiguous(),
+            columns,
+            columns.new_zeros(1),
+            target.index_select(0, in_order),
+            _SUM,
+            -1,
+        )
+    return torch.empty_like(dots).index_copy_(0, in_order.long(), dots)

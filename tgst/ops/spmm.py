@@ -52,8 +52,10 @@ def spmm(
         fold (str, optional): Where the label :math:`k_e` of an edge goes, if anywhere.
             ``"target"`` sums per label, into row :math:`k_e N + i`; ``"source"`` reads
             row :math:`k_e N + j` of features that were transformed per label.
-        backend (str): ``"auto"``, ``"embedding_bag"``, ``"dense"``, ``"torch_scatter"`` or
-            ``"reference"``. ``"auto"`` is explained by :func:`explain_choice`.
+        backend (str): ``"auto"``, ``"embedding_bag"``, ``"triton"``, ``"sparse_csr"``,
+            ``"dense"``, ``"torch_scatter"`` or ``"reference"``. ``"auto"`` is explained by
+            :func:`explain_choice`. ``"triton"`` needs a CUDA device, and gives equal bits in
+            every run.
 
     Shapes:
         - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
@@ -69,7 +71,7 @@ def spmm(
     _check_rows("x", x, graph[4].shape[0] - 1, adjacency)
     if weight is not None:
         weight = _checked_weight(weight, x, adjacency.num_edges)
-    check_backend(backend)
+    check_backend(backend, x.device)
     flat = _flat(x)
     if _needs_formula():
         out = reference.spmm(flat, weight, *graph)
@@ -121,7 +123,7 @@ def sddmm(
             f"got {list(x.shape[1:])}"
         )
     x = _same_dtype("x", x, "g", g)
-    check_backend(backend)
+    check_backend(backend, x.device)
     flat_g, flat_x = _flat(g), _flat(x)
     if _needs_formula():
         return reference.sddmm(flat_g, flat_x, *graph)

@@ -38,7 +38,7 @@ def spmm(
     messages = x.index_select(0, source.index_select(0, in_order))
     if weight is not None:
         messages.mul_(weight.index_select(0, in_order).unsqueeze(-1))
-    return segment_csr(messages, in_ptr, reduce="sum")
+    return segment_csr(messages, in_ptr.long(), reduce="sum")
 
 
 def sddmm(
