@@ -80,6 +80,9 @@ class STResNet(torch.nn.Module):
         cell_linear (bool, optional): Whether a linear map of the frames of each cell is added
             before the output activation (:class:`tgst.nn.CellLinear`). Not in the paper.
             (default: :obj:`False`)
+        activation_checkpointing (bool, optional): Whether the backward pass of training computes
+            the activations within a unit again instead of keeping them: less memory for about a
+            third more time, and the same gradients. (default: :obj:`False`)
 
     Shapes:
         - **closeness**: :math:`(B, l_c C_{in}, H, W)`
@@ -119,6 +122,7 @@ class STResNet(torch.nn.Module):
         position_channels: int = 0,
         zero_start: bool = False,
         cell_linear: bool = False,
+        activation_checkpointing: bool = False,
     ):
         super().__init__()
         in_channels = channels if in_channels is None else in_channels
@@ -142,6 +146,7 @@ class STResNet(torch.nn.Module):
                     convs_per_unit,
                     residual,
                     skip=False,
+                    activation_checkpointing=activation_checkpointing,
                 )
                 for name, count in frames.items()
                 if count
