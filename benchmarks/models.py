@@ -51,7 +51,8 @@ class Settings(NamedTuple):
 def measure(case: Case, modes: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
     """Time all contenders of a case, in each mode and task."""
     rows = []
-    flops = {name: counted_flops(step(c, EAGER)) for name, c in case.contenders.items() if c.trains}
+    # Those of the others are not counted: gathers and sums per edge are no such operations.
+    flops = {name: counted_flops(step(case.contenders[name], EAGER)) for name in case.compiled}
     for mode in modes:
         for task in case.tasks:
             rows += measured_task(case, task, mode, flops, settings)
@@ -84,8 +85,9 @@ def measured_task(
         row |= {"samples": times[name].samples, "product_flops_per_s": rate}
         row |= dict.fromkeys(("flops", "share", "peak_bytes", "from_eager"))
         if task == TRAINING:
-            row["flops"] = flops[name]
-            row["share"] = flops[name] / (times[name].median / 1e3) / rate
+            if name in flops:
+                row["flops"] = flops[name]
+                row["share"] = flops[name] / (times[name].median / 1e3) / rate
             row["peak_bytes"] = peak_extra_bytes(function, CPU, warm_up=False)
         if task == INFERENCE and mode == COMPILED:
             eager = runs(case.contenders[name], task, EAGER)()

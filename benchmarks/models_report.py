@@ -21,7 +21,7 @@ def markdown(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
         "between their quartiles. Peak memory is beyond weights and gradients. Share: the rate of "
         "the operations in matrix products, convolutions and sparse sums of a step, against that "
         f"of a product of {about['product']} x {about['product']} matrices timed among the same "
-        "samples; gathers and sums of other packages count nothing.",
+        "samples.",
         "",
         *_targets(records),
     ]
@@ -77,11 +77,11 @@ def _row(row: dict[str, Any]) -> str:
     if row["reason"] is not None:
         return f"{where} {row['reason']} | | | | |"
     faster = "" if row["ours_is_faster"] is None else f"{row['ours_is_faster']:.2f}"
-    work = " | | "
-    if row["flops"] is not None:
-        peak = row["peak_bytes"] / 2**20
-        work = f" {row['flops'] / 1e9:.1f} | {row['share']:.0%} | {peak:.0f}"
-    return f"{where} {row['ms']:.1f} ± {row['spread_ms']:.1f} | {faster} |{work} |"
+    work = "" if row["flops"] is None else f"{row['flops'] / 1e9:.1f}"
+    share = "" if row["share"] is None else f"{row['share']:.0%}"
+    peak = "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:.0f}"
+    time = f"{row['ms']:.1f} ± {row['spread_ms']:.1f}"
+    return f"{where} {time} | {faster} | {work} | {share} | {peak} |"
 
 
 def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> None:
