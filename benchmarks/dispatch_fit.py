@@ -1,8 +1,8 @@
 """Fit the costs behind the automatic choice: ``python -m benchmarks.dispatch --fit``.
 
-The times of each backend's two products over a grid of sizes are explained by how much of each
-kind of work they are (:func:`tgst.ops.choose.work`), with costs that are not negative and the
-least relative errors.
+The times of each backend's two products over a grid of sizes (the least of several samples, which
+is the least disturbed one) are explained by how much of each kind of work they are
+(:func:`tgst.ops.choose.work`), with costs that are not negative and the least relative errors.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ ELEMENTS = 1.2e8  # edges times features, at most
 
 # What the time of a product may consist of. The dot products of sparse_csr are embedding_bag's.
 _GATHERED = ("call", "edge", "gathered_byte", "far_byte")
+_WRITTEN = ("output_byte", "fresh_byte")
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "spmm": {
-        "embedding_bag": (*_GATHERED, "output_byte"),
-        "triton": (*_GATHERED, "output_byte"),
-        "sparse_csr": (*_GATHERED, "output_byte"),
-        "dense": ("call", "edge", "pair", "output_byte", "multiplication"),
+        "embedding_bag": (*_GATHERED, *_WRITTEN),
+        "triton": (*_GATHERED, *_WRITTEN),
+        "sparse_csr": (*_GATHERED, *_WRITTEN),
+        "dense": ("call", "edge", "pair", *_WRITTEN, "multiplication"),
     },
     "sddmm": {
         "embedding_bag": _GATHERED,
@@ -94,6 +95,7 @@ def measure(
             "backend": key.split()[1],
             "ms": timing.median,
             "spread_ms": timing.spread,
+            "least_ms": timing.least,
         }
         for key, timing in times.items()
     ]
@@ -132,14 +134,17 @@ def fit(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, dict[st
 
 
 def _fitted(rows: Sequence[dict[str, Any]], kinds: Sequence[str]) -> dict[str, float]:
-    times = np.array([row["ms"] * 1e6 for row in rows])
+    times = np.array([row["least_ms"] * 1e6 for row in rows])
     table = np.array([[amounts(row)[kind] for kind in kinds] for row in rows])
+    # What takes well below a tenth of a millisecond matters less than the rest.
+    importance = times / (times + 5e4)
     relative = table / times[:, None]
     scale = np.maximum(relative.max(0), 1e-30)  # the columns differ by many orders of magnitude
     # Twice, the second time without what was far off: a busy moment, or a size that is special.
     keep = np.ones(len(rows), dtype=bool)
     for _ in range(2):
-        solution = nnls(relative[keep] / scale, np.ones(int(keep.sum())))[0] / scale
+        weights = importance[keep]
+        solution = nnls(relative[keep] / scale * weights[:, None], weights)[0] / scale
         off = np.abs(np.log(np.maximum(relative @ solution, 1e-9)))
         keep = off <= max(np.quantile(off, 0.9), 0.2)
     return {
@@ -165,10 +170,10 @@ def regrets(
             for name, row in backends.items()
         }
         chosen = min(guess, key=guess.__getitem__)
-        best = min(backends, key=lambda name: backends[name]["ms"])
-        ratio = backends[chosen]["ms"] / backends[best]["ms"]
+        best = min(backends, key=lambda name: backends[name]["least_ms"])
+        best_ms = backends[best]["least_ms"]
+        ratio = backends[chosen]["least_ms"] / best_ms
         place = dict(zip(("kind", "nodes", "edges", "features", "product"), key, strict=True))
-        best_ms = backends[best]["ms"]
         found.append({**place, "chosen": chosen, "best": best, "ms": best_ms, "ratio": ratio})
     return found
 
@@ -214,8 +219,9 @@ def unmeasured() -> dict[str, str]:
 _HEAD = '''"""What the backends cost: the numbers behind the automatic choice.
 
 Written by ``python -m benchmarks.dispatch --fit``. Nanoseconds per call, per edge, per byte of
-gathered rows, the same again for rows that come from beyond the cache, per byte of output, per
-entry of a dense matrix and per multiplication with it. A kind that is not there costs nothing.
+gathered rows, the same again for rows that come from beyond the cache, per byte of output, the
+same again for an output in fresh memory, per entry of a dense matrix and per multiplication with
+it. A kind that is not there costs nothing.
 """
 
 from __future__ import annotations

@@ -33,7 +33,13 @@ def commit(folder: Path = Path(__file__).parent) -> str | None:
     """
     try:
         found = _git(folder, "rev-parse", "--short=12", "HEAD")
-        tracked = ("--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)*/results/*")
+        tracked = (
+            "--porcelain",
+            "--untracked-files=no",
+            "--",
+            ":/",
+            ":(top,exclude,glob)**/results/**",
+        )
         changes = _git(folder, "status", *tracked)
     except (OSError, subprocess.CalledProcessError):
         return None

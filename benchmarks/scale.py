@@ -83,7 +83,8 @@ def measure(
                 row = {"nodes": nodes, "order": order, "rival": name, **about[nodes, order]}
                 for kind in ("forward", "training"):
                     timing = times[f"{nodes}|{order}|{name}|{kind}"]
-                    row[f"{kind}_ms"], row[f"{kind}_spread_ms"], row[f"{kind}_samples"] = timing
+                    row[f"{kind}_ms"], row[f"{kind}_spread_ms"] = timing.median, timing.spread
+                    row[f"{kind}_samples"] = timing.samples
                     row[f"{kind}_ns_per_edge"] = timing.median * 1e6 / row["edges"]
                     row[f"{kind}_extra_bytes"] = extra[nodes, order, name, kind]
                 rows.append(row)

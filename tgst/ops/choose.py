@@ -28,6 +28,7 @@ DENSE_NUMBERS_PER_EDGE = 4
 DENSE_BYTES = 2**26
 
 _CACHE_BYTES = 2**24  # rows of a feature matrix of this size come half from beyond the cache
+_FRESH_BYTES = 2**25  # from this size on, an allocator asks the system, which clears every page
 
 
 def explain_choice(
@@ -141,12 +142,14 @@ def work(
     features = rows_in * width * itemsize
     if product == "sddmm":  # reads both ends of an edge, and writes a number
         gathered, features = 2 * gathered, features + rows_out * width * itemsize
+    output = float(rows_out * width * itemsize) if product == "spmm" else 0.0
     return {
         "call": 1.0,
         "edge": float(num_edges),
         "gathered_byte": gathered,
         "far_byte": gathered * features / (features + _CACHE_BYTES),
-        "output_byte": float(rows_out * width * itemsize) if product == "spmm" else 0.0,
+        "output_byte": output,
+        "fresh_byte": output if output >= _FRESH_BYTES else 0.0,
         "pair": float(rows_out * rows_in),
         "multiplication": float(rows_out * rows_in * width),
     }

@@ -17,13 +17,14 @@ _FEWEST = 3  # samples of a function that is too slow for all repetitions
 
 
 class Timing(NamedTuple):
-    """The median of several samples, the distance between their quartiles (both milliseconds),
-    and how many there are.
+    """The median of several samples, the distance between their quartiles, how many there are, and
+    the least of them; milliseconds.
     """
 
     median: float
     spread: float
     samples: int = 0
+    least: float = float("nan")
 
 
 def time_interleaved(
@@ -152,4 +153,4 @@ def _wait(device: torch.device) -> None:
 
 def _timing(samples: list[float]) -> Timing:
     lower, median, upper = statistics.quantiles(samples, n=4, method="inclusive")
-    return Timing(median, upper - lower, len(samples))
+    return Timing(median, upper - lower, len(samples), min(samples))
