@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from tgst.ops import onnx
+
 _INT32_MAX = 2**31 - 1
 
 # Not in torch 2.6: there, compiled code counts as exported.
@@ -240,6 +242,8 @@ def _assert_range(argument: str, values: Tensor, stop: int, expected: str) -> No
 
 
 def _sort(rows: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+    if torch.onnx.is_in_onnx_export():
+        return onnx.sort(rows, num_rows)
     # Both steps are deterministic and trace with symbolic sizes;
     # torch._convert_indices_from_coo_to_csr compiles again for every size.
     ordered, order = torch.sort(rows, stable=True)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tgst.ops import reference
+from tgst.ops import onnx, reference
 from tgst.ops.adjacency import Adjacency
 from tgst.ops.backends import BACKENDS, check_backend
 from tgst.ops.choose import choose_backend
@@ -37,7 +37,8 @@ def spmm(
 
     No tensor with a feature vector per edge is formed (except by the backends
     ``"torch_scatter"`` and ``"reference"``), and gradients of any order exist. Under
-    forward-mode differentiation, :mod:`torch.func` and ONNX export the plain formula runs.
+    forward-mode differentiation and :mod:`torch.func` the plain formula runs; what ONNX export
+    writes gives the same on any number of threads.
 
     A NaN or infinite feature reaches the targets of its node alone, except by the backend
     ``"dense"``, which ``"auto"`` may take for a nearly full graph: there it spreads to all nodes,
@@ -73,7 +74,9 @@ def spmm(
         weight = _checked_weight(weight, x, adjacency.num_edges)
     check_backend(backend, x.device)
     flat = _flat(x)
-    if _needs_formula():
+    if torch.onnx.is_in_onnx_export():
+        out = onnx.spmm(flat, weight, *graph)
+    elif _needs_formula():
         out = reference.spmm(flat, weight, *graph)
     else:
         out = _spmm(flat, weight, *graph, backend)

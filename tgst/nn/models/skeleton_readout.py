@@ -43,6 +43,10 @@ def present_frames(mask: Tensor, batch: Tensor | None, person: Tensor | None) ->
     bodies = [ids for ids in (batch, person) if ids is not None]
     if not bodies:
         return mask.any(dim=0, keepdim=True)
+    if torch.onnx.is_in_onnx_export():
+        # A product: sorting has no counterpart there, and sums into shared rows are racy.
+        same = torch.stack([ids.unsqueeze(1) == ids for ids in bodies]).all(dim=0)
+        return (same.float() @ mask.float().flatten(1)).view(mask.shape) > 0
     body = _numbered(bodies)
     # There are at most as many bodies as nodes: a size that is known without looking at values.
     counts = torch.zeros(mask.shape, device=mask.device).index_add(0, body, mask.float())
@@ -92,6 +96,13 @@ def mean_over_clip(
     if batch is None:
         total, count = total.sum(0), count.sum(0)
     else:
-        total = total.new_zeros(num_clips, *total.shape[1:]).index_add(0, batch, total)
-        count = count.new_zeros(num_clips, *count.shape[1:]).index_add(0, batch, count)
+        total = _sum_by_clip(total, batch, num_clips)
+        count = _sum_by_clip(count, batch, num_clips)
     return (total / count.clamp(min=1)).to(x.dtype)
+
+
+def _sum_by_clip(x: Tensor, batch: Tensor, num_clips: int) -> Tensor:
+    if torch.onnx.is_in_onnx_export():  # a sum into shared rows is racy there
+        own = batch == torch.arange(num_clips, device=batch.device).unsqueeze(1)
+        return (own.to(x.dtype) @ x.flatten(1)).view(num_clips, *x.shape[1:])
+    return x.new_zeros(num_clips, *x.shape[1:]).index_add(0, batch, x)
