@@ -102,6 +102,21 @@ def test_adjacency_and_edge_index(graph):
     torch.testing.assert_close(conv(x, adjacency, edge_weight=graph.edge_weight), expected)
 
 
+@pytest.mark.parametrize("form", ["tensors", "adjacency"])
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("bias", [True, "message"])
+def test_int32_graph(graph, bias, watched, form):
+    conv = conv_of(bias=bias)
+    x = torch.randn(7, 5, 4, dtype=torch.float64)
+    expected = call(conv, x, graph)
+    if watched:
+        conv.register_message_forward_hook(lambda *args: None)
+    edges = graph.edge_index.int(), graph.edge_type.int()
+    if form == "adjacency":
+        edges = Adjacency.build(*edges, 7, 3), None
+    torch.testing.assert_close(conv(x, *edges, graph.edge_weight), expected)
+
+
 def test_batch_of_different_graphs():
     conv = PartitionConv(2, 3, num_partitions=2).double()
     items = []

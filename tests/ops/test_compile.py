@@ -5,7 +5,7 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch_geometric import EdgeIndex
 
-from tgst.ops import as_adjacency, sddmm, spmm
+from tgst.ops import as_adjacency, sddmm, spmm, triton
 
 from .graphs import BACKENDS, GRAPHS, dense_spmm, operands, random_graph
 
@@ -50,6 +50,23 @@ def test_full_graph_and_few_compilations(form, dynamic):
         compilations.append(counter.frame_count)
     expected = [1, 1, 1, 1, 1, 1] if dynamic else [1, 1, 2, 2, 2, 2]
     assert compilations == expected
+
+
+@pytest.mark.parametrize("backend", ["auto", *BACKENDS])
+def test_int32_graphs_compile(backend):
+    if backend == "torch_scatter":
+        pytest.importorskip("torch_scatter")
+    counter = CompileCounterWithBackend("aot_eager")
+
+    @torch.compile(fullgraph=True, backend=counter, dynamic=True)
+    def product(edge_index, edge_type, x, weight):
+        adjacency = as_adjacency(edge_index, edge_type, x.shape[0], 3)
+        return spmm(adjacency, x, weight, fold="target", backend=backend)
+
+    for seed, size in enumerate([(10, 30), (12, 40)]):
+        graph = random_graph(*size, seed=seed)
+        check_step(product, (graph.edge_index.int(), graph.edge_type.int()), graph)
+    assert counter.frame_count == 1
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -177,14 +194,14 @@ def index_tensors(graph, fold):
     incoming, outgoing = (a.ptr_in, a.order_in), (a.ptr_out, a.order_out)
     if fold is None:
         return a.source, a.target, *incoming, *outgoing
-    row = a.label * a.num_nodes + a.target
+    row = a.target * a.num_partitions + a.label
     return a.source, row, a.ptr_label_in, a.order_label_in, *outgoing
 
 
 @pytest.mark.parametrize(
     ("name", "fold", "dtype", "backend"),
     [
-        *(("unsorted", None, torch.float64, backend) for backend in BACKENDS),
+        *(("unsorted", None, torch.float64, backend) for backend in ["triton", *BACKENDS]),
         ("unsorted", "target", torch.float32, "embedding_bag"),
         ("unsorted", "target", torch.bfloat16, "embedding_bag"),
         ("no_edges", None, torch.float64, "embedding_bag"),
@@ -192,8 +209,10 @@ def index_tensors(graph, fold):
     ],
 )
 def test_opcheck(name, fold, dtype, backend):
-    if backend == "torch_scatter":
-        pytest.importorskip("torch_scatter")
+    if backend in ("triton", "torch_scatter"):
+        pytest.importorskip(backend)
+    if backend == "triton" and not triton.is_available("cpu"):
+        pytest.skip("needs TRITON_INTERPRET=1")
     graph = GRAPHS[name]
     six = index_tensors(graph, fold)
     x, weight, g = (t.requires_grad_() for t in operands(graph, fold, (4,), dtype))

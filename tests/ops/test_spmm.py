@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -146,12 +149,14 @@ def test_half_precision(dtype, tolerance, backend):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("index_dtype", [torch.int64, torch.int32])
 @pytest.mark.parametrize("name", ["auto", *BACKENDS])
-def test_sums_in_single_precision(name, dtype, weighted):
+def test_sums_in_single_precision(name, index_dtype, dtype, weighted):
     if name == "torch_scatter":
         pytest.importorskip("torch_scatter")
     # 4,096 equal addends: a running sum would stop at 256 in bfloat16, at 2,048 in float16.
     graph = random_graph(1, 4096, num_partitions=1)
+    graph = graph._replace(edge_index=graph.edge_index.to(index_dtype))
     x, weight = torch.ones(1, 8, dtype=dtype), torch.ones(4096, dtype=dtype)
     out = spmm(graph.adjacency(), x, weight if weighted else None, backend=name)
     assert torch.equal(out, torch.full_like(out, 4096))
@@ -229,21 +234,54 @@ def test_peak_memory(backend_name):
 
 
 @needs_cuda
+@pytest.mark.parametrize("index_dtype", [torch.int64, torch.int32])
 @pytest.mark.parametrize("fold", FOLDS)
-def test_cuda_equals_cpu(fold, backend):
+@pytest.mark.parametrize("name", ["auto", "triton", *BACKENDS])
+def test_cuda_equals_cpu(name, fold, index_dtype):
+    if name in ("triton", "torch_scatter"):
+        pytest.importorskip(name)
     graph = random_graph(30, 200)
     x, weight, g = operands(graph, fold, (16,), torch.float32)
     adjacency = graph.adjacency()
-    on_device = type(adjacency)(*(field.cuda() for field in adjacency))
+    on_device = type(adjacency)(*(field.to("cuda", index_dtype) for field in adjacency))
 
-    def run(adjacency, x, weight, g):
+    def run(adjacency, backend, *tensors):
         return gradients(
-            lambda x, w: spmm(adjacency, x, w, fold=fold, backend=backend), (x, weight), g
+            lambda x, w: spmm(adjacency, x, w, fold=fold, backend=backend), tensors[:2], tensors[2]
         )
 
-    found = run(on_device, x.cuda(), weight.cuda(), g.cuda())
-    for left, right in zip(found, run(adjacency, x, weight, g), strict=True):
+    found = run(on_device, name, x.cuda(), weight.cuda(), g.cuda())
+    for left, right in zip(found, run(adjacency, "reference", x, weight, g), strict=True):
         torch.testing.assert_close(left.cpu(), right, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("index_dtype", [torch.int64, torch.int32])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_more_edges_than_pairs_and_hubs(dtype, index_dtype, backend):
+    # 500 parallel edges among 4 nodes, most of them into one; node 3 takes none.
+    graph = random_graph(4, 500, num_partitions=1)
+    graph.edge_index[1, graph.edge_index[1] == 3] = 0
+    adjacency = graph._replace(edge_index=graph.edge_index.to(index_dtype)).adjacency()
+    x, weight, g = operands(graph, None, (5,), dtype)
+    tolerance = {torch.float32: 1e-6, torch.float64: 1e-14, torch.bfloat16: 1.6e-2}[dtype]
+    out = spmm(adjacency, x, weight, backend=backend)
+    wanted = dense_spmm(graph, x, weight, None)
+    assert (out.double() - wanted).norm() < tolerance * wanted.norm()
+    assert torch.equal(out[3], torch.zeros(5, dtype=dtype))
+    dots, wanted = sddmm(adjacency, g, x, backend=backend), dense_sddmm(graph, g, x, None)
+    assert (dots.double() - wanted).norm() < tolerance * wanted.norm()
+
+
+def test_no_warning_of_torch_leaks():
+    script = (
+        "import torch; from tgst.ops import Adjacency, spmm; "
+        "import warnings; warnings.simplefilter('error'); "
+        "adjacency = Adjacency.build(torch.tensor([[0, 1, 1], [1, 0, 1]])); "
+        "weight = torch.ones(3, requires_grad=True); "
+        "[spmm(adjacency, torch.ones(2, 5), weight, backend=name).sum().backward() "
+        "for name in ('sparse_csr', 'embedding_bag')]"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 X, WEIGHT, G = operands(GRAPHS["unsorted"], None)

@@ -21,7 +21,8 @@ def spmm(
         messages = messages * weight.unsqueeze(-1)
     # Created from the messages, not from x: under torch.func only they may carry the batch.
     out = messages.new_zeros((in_ptr.shape[0] - 1, x.shape[1]))
-    return out.index_add(0, target, messages)
+    # By int64: only then torch sums half precision in float32.
+    return out.index_add(0, target.long(), messages)
 
 
 def sddmm(

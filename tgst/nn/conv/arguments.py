@@ -51,10 +51,20 @@ def check_edge_weight(edge_weight: Tensor | None, x: Tensor, num_edges: int) -> 
 
 def edge_tensors(edge_index, edge_type: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
     r"""Returns plain :obj:`(edge_index, edge_type)` tensors, taken out of an
-    :class:`tgst.ops.Adjacency` or an :class:`~torch_geometric.EdgeIndex` where one was given.
+    :class:`tgst.ops.Adjacency` or an :class:`~torch_geometric.EdgeIndex` where one was given,
+    in int64 as PyG's aggregations want them.
     """
     if isinstance(edge_index, Adjacency):
-        return torch.stack([edge_index.source, edge_index.target]), edge_index.label
-    if hasattr(edge_index, "as_tensor"):
+        edge_index, edge_type = (
+            torch.stack([edge_index.source, edge_index.target]),
+            edge_index.label,
+        )
+    elif hasattr(edge_index, "as_tensor"):
         edge_index = edge_index.as_tensor()
-    return edge_index, edge_type
+    return _widened(edge_index), _widened(edge_type)
+
+
+def _widened(indices):
+    # Only int32: PerStep also takes what else a PyG layer understands.
+    is_narrow = isinstance(indices, Tensor) and indices.dtype == torch.int32
+    return indices.long() if is_narrow else indices
