@@ -10,8 +10,9 @@ import torch
 
 import tgst
 
-sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper and skeleton_table
+sys.path.insert(0, str(Path(__file__).parent))  # for figure_scraper and the tables
 
+from performance_tables import write_tables
 from skeleton_table import skeleton_table
 
 project = "tgst"
@@ -78,6 +79,12 @@ def write_skeleton_table(app: Any) -> None:
     path.write_text(skeleton_table(), encoding="utf-8")
 
 
+def write_performance_tables(app: Any) -> None:
+    """Write what performance.rst includes."""
+    write_tables(Path(app.srcdir, "generated"))
+
+
 def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("builder-inited", write_skeleton_table)
+    app.connect("builder-inited", write_performance_tables)
