@@ -10,19 +10,17 @@ before anything is timed.
 
 from __future__ import annotations
 
-import argparse
 import json
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks import records
 from benchmarks.contenders import relative_difference
 from benchmarks.layer_ways import OURS, PYG, Problem, Way, results, run, ways
-from benchmarks.machine import machine
+from benchmarks.peers import peer_versions
 from tgst.ops.measure import peak_extra_bytes, time_interleaved
 
 CPU = torch.device("cpu")
@@ -113,15 +111,13 @@ def record_of(problem: Problem, repetitions: int, seconds: float, seed: int) -> 
     }
 
 
-def markdown(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
+def markdown(about: dict[str, Any], problems: list[dict[str, Any]]) -> str:
     """Return the results as Markdown."""
-    packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    worst = max(value for record in records for value in record["agreement"].values())
+    worst = max(value for record in problems for value in record["agreement"].values())
     lines = [
         "# Graph convolutions: forward and backward",
         "",
-        f"{about['hardware']}, {about['threads']} threads; {packages}; {about['date']}; "
-        f"`{about['command']}` (seed {about['seed']}). float32, gradients of features, weights "
+        f"{records.measured_on(about)} float32, gradients of features, weights "
         "and, where learnable, the weights of the edges. Median of at most "
         f"{about['repetitions']} interleaved samples and the distance between their quartiles. "
         "Peak memory is beyond inputs, outputs and gradients. The unions of PyG's layers are "
@@ -132,15 +128,15 @@ def markdown(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
         "",
         "| target: ours over the best way of PyG | rival | at least | measured | met |",
         "|---|---|---|---|---|",
-        *(_target(record["target"]) for record in records if record["target"] is not None),
+        *(_target(record["target"]) for record in problems if record["target"] is not None),
         "",
     ]
-    for name, reason in {k: v for record in records for k, v in record["absent"].items()}.items():
+    for name, reason in {k: v for record in problems for k, v in record["absent"].items()}.items():
         lines += [f"Not measured: {name} ({reason}).", ""]
     lines += [
         "| layer | N, E, batch | edge weights | way | ms | ours is faster | peak MiB |",
         "|---|---|---|---|---|---|---|",
-        *(_row(row) for record in records for row in record["rows"]),
+        *(_row(row) for record in problems for row in record["rows"]),
         "",
     ]
     return "\n".join(lines)
@@ -167,7 +163,7 @@ def _row(row: dict[str, Any]) -> str:
     )
 
 
-def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> None:
+def draw(about: dict[str, Any], problems: list[dict[str, Any]], path: Path) -> None:
     """Draw the times of all ways, a panel per problem."""
     import matplotlib
 
@@ -175,11 +171,11 @@ def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> No
     import matplotlib.pyplot as plt
 
     columns = 2
-    rows = -(-len(records) // columns)
+    rows = -(-len(problems) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(12, 2.4 * rows + 0.6), layout="constrained", squeeze=False
     )
-    for axis, record in zip(axes.flat, records, strict=False):
+    for axis, record in zip(axes.flat, problems, strict=False):
         ways_there = record["rows"][::-1]
         colours = ["tab:orange" if row["way"] == OURS else "tab:blue" for row in ways_there]
         axis.barh([row["way"] for row in ways_there], [r["ms"] for r in ways_there], color=colours)
@@ -192,42 +188,33 @@ def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> No
     plt.close(figure)
 
 
-def write(about: dict[str, Any], records: list[dict[str, Any]], out: Path) -> None:
+def report(about: dict[str, Any], problems: list[dict[str, Any]], out: Path) -> None:
     """Write what is there so far."""
     out.mkdir(parents=True, exist_ok=True)
-    record = json.dumps({**about, "problems": records}, indent=1)
+    record = json.dumps({**about, "problems": problems}, indent=1)
     (out / "layers.json").write_text(record + "\n")
-    (out / "layers.md").write_text(markdown(about, records))
-    draw(about, records, out / "layers.png")
+    (out / "layers.md").write_text(markdown(about, problems))
+    draw(about, problems, out / "layers.png")
 
 
 def main(arguments_given: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.layers", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--repetitions", type=int, default=15)
+    parser = records.parser("layers", __doc__, repetitions=15)
     parser.add_argument("--seconds", type=float, default=6.0, help="per way")
-    parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny sizes and 2 repetitions: only to see it work"
-    )
-    given = sys.argv[1:] if arguments_given is None else list(arguments_given)
-    arguments = parser.parse_args(given)
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
-    problems = PROBLEMS
-    if arguments.quick:
-        problems, arguments.repetitions = TINY, 2
-    about = {
-        **machine(),
-        "command": shlex.join(["python", "-m", "benchmarks.layers", *given]),
-        "seed": arguments.seed,
-        "repetitions": arguments.repetitions,
-    }
-    records: list[dict[str, Any]] = []
-    for problem in problems:
-        records.append(record_of(problem, arguments.repetitions, arguments.seconds, arguments.seed))
-        write(about, records, arguments.out)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments, about = records.parse(parser, arguments_given)
+    torch.set_num_threads(arguments.threads)
+    about["threads"] = arguments.threads
+    about["versions"] |= peer_versions()
+    log = records.Log(arguments.out, "layers", about, arguments.afresh)
+    found: list[dict[str, Any]] = []
+    for problem in TINY if arguments.quick else PROBLEMS:
+
+        def measured(problem: Problem = problem) -> list[dict[str, Any]]:
+            return [record_of(problem, arguments.repetitions, arguments.seconds, arguments.seed)]
+
+        found += log.rows(problem, measured)
+        report(about, found, arguments.out)
+    log.close()
     print(f"wrote {arguments.out / 'layers.json'}, layers.md and layers.png")
 
 

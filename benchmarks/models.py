@@ -10,16 +10,14 @@ anything is timed, and both run eagerly and compiled.
 
 from __future__ import annotations
 
-import argparse
 import json
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from benchmarks import records
 from benchmarks.contenders import (
     COMPILED,
     EAGER,
@@ -31,9 +29,9 @@ from benchmarks.contenders import (
     runs,
     step,
 )
-from benchmarks.machine import machine
 from benchmarks.model_cases import OURS, cases
 from benchmarks.models_report import draw, markdown
+from benchmarks.peers import peer_versions
 from tgst.ops.measure import peak_extra_bytes, time_interleaved
 
 CPU = torch.device("cpu")
@@ -153,7 +151,7 @@ def record_of(case: Case, modes: Sequence[str], settings: Settings) -> dict[str,
     }
 
 
-def write(about: dict[str, Any], records: list[dict[str, Any]], out: Path) -> None:
+def report(about: dict[str, Any], records: list[dict[str, Any]], out: Path) -> None:
     """Write what is there so far."""
     out.mkdir(parents=True, exist_ok=True)
     record = json.dumps({**about, "cases": records}, indent=1)
@@ -162,46 +160,33 @@ def write(about: dict[str, Any], records: list[dict[str, Any]], out: Path) -> No
     draw(about, records, out / "models.png")
 
 
-def parsed(arguments_given: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--repetitions", type=int, default=15)
+def main(arguments_given: Sequence[str] | None = None) -> None:
+    parser = records.parser("models", __doc__, repetitions=15)
     parser.add_argument("--seconds", type=float, default=10.0, help="per model and task")
-    parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--modes", nargs="+", default=[EAGER, COMPILED], choices=[EAGER, COMPILED])
     parser.add_argument("--cases", nargs="+", help="names of cases in place of all")
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny sizes and 2 repetitions: only to see it work"
-    )
-    return parser.parse_args(arguments_given)
-
-
-def main(arguments_given: Sequence[str] | None = None) -> None:
-    given = sys.argv[1:] if arguments_given is None else list(arguments_given)
-    arguments = parsed(given)
-    if arguments.threads is not None:
-        torch.set_num_threads(arguments.threads)
+    arguments, about = records.parse(parser, arguments_given)
     builders = cases(arguments.quick)
     chosen = arguments.cases or list(builders)
     unknown = sorted(set(chosen) - set(builders))
     if unknown:
-        raise SystemExit(f"--cases: expected some of {list(builders)}, got {unknown}")
-    settings = Settings(arguments.repetitions, arguments.seconds, 2_048)
-    if arguments.quick:
-        settings = Settings(2, 1.0, 128)
-    about = {
-        **machine(),
-        "command": shlex.join(["python", "-m", "benchmarks.models", *given]),
-        "seed": arguments.seed,
-        "repetitions": settings.repetitions,
-        "product": settings.product,
-    }
-    records: list[dict[str, Any]] = []
+        parser.error(f"--cases: expected some of {list(builders)}, got {unknown}")
+    torch.set_num_threads(arguments.threads)
+    settings = Settings(arguments.repetitions, arguments.seconds, 128 if arguments.quick else 2_048)
+    about |= {"threads": arguments.threads, "product": settings.product}
+    about["versions"] |= peer_versions()
+    log = records.Log(arguments.out, "models", about, arguments.afresh)
+    found: list[dict[str, Any]] = []
     for name in chosen:
         torch._dynamo.reset()
-        records.append(record_of(builders[name](arguments.seed), arguments.modes, settings))
-        write(about, records, arguments.out)
+
+        def measured(name: str = name) -> list[dict[str, Any]]:
+            return [record_of(builders[name](arguments.seed), arguments.modes, settings)]
+
+        found += log.rows(name, measured)
+        report(about, found, arguments.out)
+    log.close()
     print(f"wrote {arguments.out / 'models.json'}, models.md and models.png")
 
 

@@ -6,22 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import COMPILED, EAGER, TRAINING
+from benchmarks.records import measured_on
 
 
 def markdown(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
     """Return the results as Markdown."""
-    packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     lines = [
         "# Models: training step and inference",
         "",
-        f"{about['hardware']}, {about['threads']} threads; {packages}; {about['date']}; "
-        f"`{about['command']}` (seed {about['seed']}). float32. Training step: forward, loss and "
-        "backward, without the optimiser. Compiled: `torch.compile` with its defaults and static "
-        f"shapes. Median of at most {about['repetitions']} interleaved samples and the distance "
-        "between their quartiles. Peak memory is beyond weights and gradients. Share: the rate of "
-        "the operations in matrix products, convolutions and sparse sums of a step, against that "
-        f"of a product of {about['product']} x {about['product']} matrices timed among the same "
-        "samples.",
+        f"{measured_on(about)} float32. Training step: forward, loss and backward, without the "
+        "optimiser. Compiled: `torch.compile` with its defaults and static shapes. Median of at "
+        f"most {about['repetitions']} interleaved samples and the distance between their "
+        "quartiles. Peak memory is beyond weights and gradients. Share: the rate of the operations "
+        "in matrix products, convolutions and sparse sums of a step, against that of a product of "
+        f"{about['product']} x {about['product']} matrices timed among the same samples.",
         "",
         *_targets(records),
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ LOOP = "PyG ChebConv, a loop over batch and time"
 BATCHED = "PyG ChebConv on [B, T, N, C]"
 STCONV = "PyG Temporal STConv"
 DIFFCONV = "tsl DiffConv on [B, T, N, C]"
+PACKAGES = ("torch-geometric-temporal", "torch-spatiotemporal")
 SOURCES = {STCONV: "torch_geometric_temporal.nn.attention.stgcn", DIFFCONV: "tsl.nn.layers"}
 
 
@@ -36,6 +38,17 @@ def imported(peer: str, name: str) -> Any:
         return getattr(import_module(module), name)
     except Exception as error:  # whatever a package that was built for other versions raises
         raise NotImportable(f"{module}: {type(error).__name__}: {error}") from error
+
+
+def peer_versions() -> dict[str, str]:
+    """Return the versions of the packages that are installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def gathered(
