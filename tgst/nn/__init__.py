@@ -10,6 +10,7 @@ from tgst.nn.blocks import (
     TrafficBlock,
 )
 from tgst.nn.conv import ChebConv, EdgeImportance, PartitionConv, PerStep
+from tgst.nn.fixed_graph import FixedGraph
 from tgst.nn.flat_features import FlatFeatures
 from tgst.nn.folding import fuse
 from tgst.nn.norm import ChannelBatchNorm, NodeLayerNorm
@@ -22,6 +23,7 @@ __all__ = [
     "ChebConv",
     "EdgeImportance",
     "ExternalComponent",
+    "FixedGraph",
     "FlatFeatures",
     "NodeLayerNorm",
     "ParametricFusion",
