@@ -56,9 +56,9 @@ def incidence(graph: Graph, fold: str | None) -> tuple[Tensor, Tensor]:
     """One-hot rows per edge: which row it reads and which row it adds to, float64."""
     source, target = graph.edge_index.clone()
     if fold == "source":
-        source += graph.edge_type * graph.num_nodes
+        source = source * graph.num_partitions + graph.edge_type
     if fold == "target":
-        target += graph.edge_type * graph.num_nodes
+        target = target * graph.num_partitions + graph.edge_type
     reads = torch.zeros(graph.num_edges, graph.rows(fold, "source"), dtype=torch.float64)
     adds = torch.zeros(graph.num_edges, graph.rows(fold, "target"), dtype=torch.float64)
     edge = torch.arange(graph.num_edges)

@@ -30,7 +30,8 @@ def test_orders_and_pointers(name):
         return [sum(r < row for r in rows) for row in range(num_rows + 1)], order
 
     def folded(ends):
-        return [label * nodes + end for label, end in zip(labels, ends, strict=True)]
+        partitions = graph.num_partitions
+        return [end * partitions + label for label, end in zip(labels, ends, strict=True)]
 
     found = [field.tolist() for field in adjacency[3:]]
     rows = nodes * graph.num_partitions

@@ -125,7 +125,7 @@ def test_all_products_are_the_same():
 
     def watched(x, weight):
         out = torch.zeros(24, *x.shape[1:])
-        row = adjacency.label * 8 + adjacency.target
+        row = adjacency.target * 3 + adjacency.label
         outputs["x"], outputs["weight"] = x, weight
         return out.index_add(0, row, x[adjacency.source] * weight.view(-1, 1))
 

@@ -27,7 +27,7 @@ class Adjacency(NamedTuple):
     Convention:
         Edge :math:`e` goes from ``source[e]`` to ``target[e]``. "in" orders put the edges that
         enter a node side by side, "out" orders those that leave it. In the label orders a row
-        is ``label * num_nodes + node``; with one partition they are the plain orders.
+        is ``node * num_partitions + label``; with one partition they are the plain orders.
 
     Shapes:
         - **source**, **target**, **label:** :math:`[E]`, in the caller's edge order
@@ -113,8 +113,10 @@ class Adjacency(NamedTuple):
         plain = (*_sort(target, num_nodes), *_sort(source, num_nodes))
         labelled = plain
         if num_partitions > 1:
-            first_row, rows = label * num_nodes, num_partitions * num_nodes
-            labelled = (*_sort(first_row + target, rows), *_sort(first_row + source, rows))
+            rows, ends = num_partitions * num_nodes, (target, source)
+            labelled = tuple(
+                part for end in ends for part in _sort(end * num_partitions + label, rows)
+            )
         return Adjacency(source, target, label, *plain, *labelled)
 
 

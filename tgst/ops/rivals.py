@@ -113,7 +113,7 @@ def _of_backend(adjacency: Adjacency, fold: str | None, backend: str) -> Product
 def _target_rows(adjacency: Adjacency, fold: str | None) -> tuple[Tensor, int]:
     if fold is None:
         return adjacency.target, adjacency.num_nodes
-    rows = adjacency.label * adjacency.num_nodes + adjacency.target
+    rows = adjacency.target * adjacency.num_partitions + adjacency.label
     return rows, adjacency.ptr_label_in.shape[0] - 1
 
 

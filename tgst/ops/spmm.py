@@ -51,8 +51,8 @@ def spmm(
             all ones if not given. Of the dtype of :obj:`x`, except under autocast, where it is
             cast.
         fold (str, optional): Where the label :math:`k_e` of an edge goes, if anywhere.
-            ``"target"`` sums per label, into row :math:`k_e N + i`; ``"source"`` reads
-            row :math:`k_e N + j` of features that were transformed per label.
+            ``"target"`` sums per label, into row :math:`i K + k_e`; ``"source"`` reads
+            row :math:`j K + k_e` of features that were transformed per label.
         backend (str): ``"auto"``, ``"embedding_bag"``, ``"triton"``, ``"sparse_csr"``,
             ``"dense"``, ``"torch_scatter"`` or ``"reference"``. ``"auto"`` is explained by
             :func:`explain_choice`. ``"triton"`` needs a CUDA device, and gives equal bits in
@@ -217,10 +217,10 @@ def _folded(adjacency: Adjacency, fold: str | None) -> _Graph:
     if fold is None or (one_partition and fold in ("source", "target")):
         return a.source, a.target, *incoming, *outgoing
     if fold == "target":
-        row = a.label * a.num_nodes + a.target
+        row = a.target * a.num_partitions + a.label
         return a.source, row, a.ptr_label_in, a.order_label_in, *outgoing
     if fold == "source":
-        row = a.label * a.num_nodes + a.source
+        row = a.source * a.num_partitions + a.label
         return row, a.target, *incoming, a.ptr_label_out, a.order_label_out
     raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
 

@@ -3,6 +3,7 @@ r"""The Chebyshev spectral graph convolution on node-first time series."""
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from tgst.nn.conv.arguments import (
     flat_rows,
 )
 from tgst.nn.conv.sparse_conv import SparseConv
+from tgst.nn.products import sum_of_products
 
 
 class ChebConv(SparseConv):
@@ -94,17 +96,18 @@ class ChebConv(SparseConv):
         check_features(x, self.in_channels)
         num_nodes, lead = x.size(0), x.shape[1:-1]
         product = self._product(edge_index, edge_weight, x)
-        first, *others = self._weights()
-        previous, current = None, flat_rows(x)
-        rows = current.reshape(-1, self.in_channels)
-        out = rows @ first if self.bias is None else torch.addmm(self.bias, rows, first)
-        for order, weight in enumerate(others, 1):
+        out = sum_of_products(self._terms(flat_rows(x), product), self._weights(), self.bias)
+        return out.view(num_nodes, *lead, self.out_channels)
+
+    def _terms(self, x: Tensor, product: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        yield x
+        previous, current = None, x
+        for order in range(1, self.K):
             following = product(current)
             if 1 < order < self.K - 1:
                 following = 2 * following - previous
             previous, current = current, following
-            out = _add_product(out, current.reshape(-1, self.in_channels), weight)
-        return out.view(num_nodes, *lead, self.out_channels)
+            yield current
 
     def _weights(self) -> list[Tensor]:
         # The last polynomial is needed in one product only, 2 L T W - T' W: its recursion goes
@@ -127,10 +130,3 @@ class ChebConv(SparseConv):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, K={self.K})"
-
-
-def _add_product(out: Tensor, rows: Tensor, weight: Tensor) -> Tensor:
-    # In place there is no copy of the sum, but autocast knows the other form only.
-    if torch.is_autocast_enabled(out.device.type):
-        return torch.addmm(out, rows, weight)
-    return out.addmm_(rows, weight)
