@@ -21,7 +21,7 @@ from benchmarks.contenders import (
     Target,
     relative_difference,
 )
-from benchmarks.peers import BATCHED, LOOP, STCONV, traffic_peers
+from benchmarks.peers import BATCHED, LOOP, STCONV, STCONV_WIDE, traffic_peers
 from benchmarks.sensor_graph import SensorGraph, sensor_graph
 from tgst.nn.models import STResNet
 from tgst.ops import Adjacency
@@ -92,7 +92,7 @@ def traffic_targets(size: Traffic) -> tuple[Target, ...]:
     if size.least is not None:
         found += [Target(OURS, DENSE, TRAINING, mode, size.least) for mode in (EAGER, COMPILED)]
     if size.least_over_loop is not None:
-        rivals = (LOOP, STCONV)
+        rivals = (LOOP, STCONV, STCONV_WIDE)
         found += [Target(OURS, name, TRAINING, EAGER, size.least_over_loop) for name in rivals]
     return tuple(found)
 

@@ -21,10 +21,11 @@ from benchmarks.sensor_graph import SensorGraph
 
 LOOP = "PyG ChebConv, a loop over batch and time"
 BATCHED = "PyG ChebConv on [B, T, N, C]"
-STCONV = "PyG Temporal STConv"
+STCONV, STCONV_WIDE = "PyG Temporal STConv, hidden 16", "PyG Temporal STConv, hidden 64"
 DIFFCONV = "tsl DiffConv on [B, T, N, C]"
 PACKAGES = ("torch-geometric-temporal", "torch-spatiotemporal")
-SOURCES = {STCONV: "torch_geometric_temporal.nn.attention.stgcn", DIFFCONV: "tsl.nn.layers"}
+_STGCN = "torch_geometric_temporal.nn.attention.stgcn"
+SOURCES = {STCONV: _STGCN, STCONV_WIDE: _STGCN, DIFFCONV: "tsl.nn.layers"}
 
 
 class NotImportable(ImportError):
@@ -100,18 +101,18 @@ def diffusion(width_in: int, width: int, K: int) -> nn.Module:
 class STConvStack(nn.Module):
     """Two STConv blocks and an output block of the same parts.
 
-    A block of PyG Temporal has one hidden width: 16, the narrow one of the plan 64-16-64, which
-    is the cheaper choice.
+    A block of PyG Temporal has one hidden width, where the plan 64-16-64 has two: it is built with
+    the one, which is cheaper, and with the other.
     """
 
     edge_index: Tensor
 
-    def __init__(self, graph: SensorGraph, outputs: int, K: int, dropout: float):
+    def __init__(self, graph: SensorGraph, hidden: int, outputs: int, K: int, dropout: float):
         super().__init__()
         block = imported(STCONV, "STConv")
         self.register_buffer("edge_index", graph.edge_index)
         self.blocks = nn.ModuleList(
-            block(graph.num_nodes, width_in, 16, 64, 3, K) for width_in in (1, 64)
+            block(graph.num_nodes, width_in, hidden, 64, 3, K) for width_in in (1, 64)
         )
         self.temporal = imported(STCONV, "TemporalConv")(64, HEAD, 4)
         self.head = nn.Sequential(
@@ -131,7 +132,7 @@ def traffic_peers(
 ) -> tuple[dict[str, nn.Module], dict[str, str]]:
     """Return the models of the other packages, and what could not be imported."""
     K, width = dense.blocks[0].conv.weight.shape[:2]
-    edges, outputs = graph.edge_index, dense.out.out_features
+    edges, options = graph.edge_index, (dense.out.out_features, K, dense.dropout.p)
 
     def cheb(loop: bool) -> nn.Module:
         return _replaced(dense, lambda c: OnGraph(pyg_cheb(c.weight, c.bias), edges, loop))
@@ -144,7 +145,8 @@ def traffic_peers(
         BATCHED: lambda: cheb(loop=False),
         DIFFCONV: diff,
         LOOP: lambda: cheb(loop=True),
-        STCONV: lambda: STConvStack(graph, outputs, K, dense.dropout.p),
+        STCONV: lambda: STConvStack(graph, 16, *options),
+        STCONV_WIDE: lambda: STConvStack(graph, 64, *options),
     }
     return gathered(builders)
 

@@ -23,7 +23,7 @@ from benchmarks.contenders import (
 from benchmarks.model_cases import DENSE, FOLDED, OURS, Grid, Traffic, cases
 from benchmarks.models import Settings, judged, main, measured_task, speed_up
 from benchmarks.models_report import markdown
-from benchmarks.peers import BATCHED, DIFFCONV, LOOP, STCONV
+from benchmarks.peers import BATCHED, DIFFCONV, LOOP, STCONV, STCONV_WIDE
 
 TINY = Traffic(30, 120, 2, 1.6, 10.0)
 
@@ -110,7 +110,7 @@ def test_flops_of_the_sparse_sum():
 
 def test_what_cannot_be_imported_is_listed(without_packages):
     case = model_cases.traffic(TINY, seed=0)
-    assert set(case.absent) == {STCONV, DIFFCONV}
+    assert set(case.absent) == {STCONV, STCONV_WIDE, DIFFCONV}
     assert case.absent[DIFFCONV].startswith("tsl.nn.layers: ModuleNotFoundError: ")
     assert {DENSE, OURS, BATCHED, LOOP} == set(case.contenders)
     rows = [row_of(DENSE, 3.0), row_of(OURS, 1.0)]
@@ -120,7 +120,7 @@ def test_what_cannot_be_imported_is_listed(without_packages):
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [(STCONV, "torch_geometric_temporal"), (DIFFCONV, "tsl")]
+    ("name", "module"), [(STCONV_WIDE, "torch_geometric_temporal"), (DIFFCONV, "tsl")]
 )
 def test_other_packages_take_part_where_they_are(traffic, name, module):
     if name in traffic.absent:
