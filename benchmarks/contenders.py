@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tgst.ops import Adjacency
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 TRAINING, INFERENCE, LATENCY = "training step", "inference", "inference, batch 1"
 EAGER, COMPILED = "eager", "compiled"
+EAGER_BF16, COMPILED_BF16 = "eager, bfloat16", "compiled, bfloat16"  # by autocast
+MODES = (EAGER, COMPILED, EAGER_BF16, COMPILED_BF16)
 
 
 class Contender(NamedTuple):
@@ -31,13 +35,17 @@ class Contender(NamedTuple):
 
 
 class Target(NamedTuple):
-    """How many times faster than a rival one of ours is to be."""
+    """How many times faster than a rival one of ours is to be, or how many times less memory it is
+    to take; the rival runs in the same mode unless another is named.
+    """
 
     ours: str
     rival: str
     task: str
     mode: str
     least: float
+    rival_mode: str | None = None
+    quantity: str = "ms"
 
 
 class Case(NamedTuple):
@@ -57,15 +65,42 @@ class Case(NamedTuple):
     tasks: tuple[str, ...] = (TRAINING, INFERENCE, LATENCY)
 
 
+def on(device: torch.device, given: Any) -> Any:
+    """Return tensors, and what holds them, on a device."""
+    if isinstance(given, Contender):
+        contender = given._replace(model=given.model.to(device))
+        names = ("batch", "single", "expected")
+        return contender._replace(**{n: on(device, getattr(contender, n)) for n in names})
+    if isinstance(given, Tensor):
+        return given.to(device)
+    if isinstance(given, Adjacency):
+        return type(given)(*(on(device, value) for value in given))
+    return tuple(on(device, value) for value in given) if isinstance(given, tuple) else given
+
+
+def compiled_if(mode: str, model: nn.Module) -> Callable[..., Tensor]:
+    """Return how a mode runs a model."""
+    run = torch.compile(model, dynamic=False) if mode in (COMPILED, COMPILED_BF16) else model
+    if mode in (EAGER, COMPILED):
+        return run
+    device = next(model.parameters()).device.type
+
+    def narrow(*inputs: Any, **keywords: Any) -> Tensor:
+        with torch.autocast(device, torch.bfloat16):
+            return run(*inputs, **keywords)
+
+    return narrow
+
+
 def step(contender: Contender, mode: str) -> Callable[[], list[Tensor]]:
     """Return the forward and backward pass; the step of the optimiser is the same for all."""
     model = contender.model.train()
-    run = torch.compile(model, dynamic=False) if mode == COMPILED else model
+    run = compiled_if(mode, model)
 
     def training() -> list[Tensor]:
         model.zero_grad()
         out = run(*contender.batch, **contender.keywords)
-        loss = contender.loss(out, contender.expected)
+        loss = contender.loss(out.float(), contender.expected)
         loss.backward()
         return [loss, *(p.grad for p in model.parameters() if p.grad is not None)]
 
@@ -75,7 +110,7 @@ def step(contender: Contender, mode: str) -> Callable[[], list[Tensor]]:
 def inference(contender: Contender, mode: str, task: str = INFERENCE) -> Callable[[], Tensor]:
     """Return the forward pass in evaluation mode of a copy of the model."""
     model = without_gradients(contender.model)
-    run = torch.compile(model, dynamic=False) if mode == COMPILED else model
+    run = compiled_if(mode, model)
     inputs = contender.single if task == LATENCY else contender.batch
 
     def forward() -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, l1_loss
 from benchmarks import dense_resnet, dense_traffic, skeleton_step
 from benchmarks.contenders import (
     COMPILED,
+    COMPILED_BF16,
     EAGER,
     INFERENCE,
     TRAINING,
@@ -48,11 +49,11 @@ TRAFFIC = (
 )
 
 
-def traffic(size: Traffic, seed: int, check_batch: int = 2) -> Case:
+def traffic(size: Traffic, seed: int, check_batch: int = 2, peers: bool = True) -> Case:
     """Return the case of TrafficSTGCN; its agreement is that of a smaller batch."""
     graph = sensor_graph(size.nodes, size.edges, seed)
     dense, ours = traffic_models(graph, torch.float32, seed, DROPOUT)
-    others, absent = traffic_peers(dense, graph)
+    others, absent = traffic_peers(dense, graph) if peers else ({}, {})
     x = torch.randn(size.batch, 1, HISTORY, size.nodes)
     y = torch.randn(size.batch, HORIZON, 1, size.nodes)
     edges = (graph.adjacency(), None, graph.scaled_weight.float())
@@ -133,7 +134,7 @@ def skeleton(size: skeleton_step.Size, check: skeleton_step.Size, seed: int) -> 
     return Case(
         "skeleton",
         f"SkeletonSTGCN, {size.clips} clips of {size.persons} persons, {size.frames} frames, "
-        f"openpose-18, {len(size.widths)} blocks",
+        f"{size.skeleton}, {len(size.widths)} blocks",
         contenders,
         (DENSE, OURS),
         absent,
@@ -269,3 +270,26 @@ def cases(quick: bool) -> dict[str, Callable[[int], Case]]:
     found["skeleton"] = lambda seed: skeleton(skeleton_step.Size(), check, seed)
     found["grid"] = lambda seed: grid(Grid(), Grid(2, 8, 8), seed)
     return found
+
+
+def device_cases() -> dict[str, Callable[[int], Case]]:
+    """Return the cases for a GPU, of the sizes that it takes to fill one."""
+    size = Traffic(8_600, 201_000, 64)
+    clips = skeleton_step.Size(64, 2, 300, skeleton="ntu-25")
+    check = clips._replace(clips=1, frames=40)
+
+    def large_traffic(seed: int) -> Case:
+        targets = (
+            *(Target(OURS, DENSE, TRAINING, mode, 3.0) for mode in (EAGER, COMPILED)),
+            Target(OURS, DENSE, TRAINING, EAGER, 3.0, quantity="peak_bytes"),
+        )
+        return traffic(size, seed, check_batch=1, peers=False)._replace(targets=targets)
+
+    def large_skeleton(seed: int) -> Case:
+        targets = (
+            Target(OURS, DENSE, TRAINING, COMPILED_BF16, 2.5, rival_mode=EAGER),
+            Target(OURS, DENSE, TRAINING, COMPILED_BF16, 1.2),
+        )
+        return skeleton(clips, check, seed)._replace(targets=targets)
+
+    return {f"traffic-{size.nodes}": large_traffic, "skeleton": large_skeleton}

@@ -11,7 +11,7 @@ anything is timed, and both run eagerly and compiled.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,33 +22,41 @@ from benchmarks.contenders import (
     COMPILED,
     EAGER,
     INFERENCE,
+    MODES,
     TRAINING,
     Case,
     counted_flops,
+    on,
     relative_difference,
     runs,
     step,
 )
-from benchmarks.model_cases import OURS, cases
+from benchmarks.model_cases import OURS, cases, device_cases
 from benchmarks.models_report import draw, markdown
 from benchmarks.peers import peer_versions
 from tgst.ops.measure import peak_extra_bytes, time_interleaved
 
 CPU = torch.device("cpu")
 PRODUCT = "matrix product"
+PLACE = ("case", "mode", "task", "model")
 
 
 class Settings(NamedTuple):
-    """Repetitions, the seconds that the samples of one model may take, and the product's size."""
+    """Repetitions, the seconds that the samples of one model may take, the product's size, and
+    where all of it runs.
+    """
 
     repetitions: int
     seconds: float
     product: int
+    device: torch.device = CPU
 
 
 def measure(case: Case, modes: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
     """Time all contenders of a case, in each mode and task."""
     rows = []
+    moved = {name: on(settings.device, each) for name, each in case.contenders.items()}
+    case = case._replace(contenders=moved)
     # Those of the others are not counted: gathers and sums per edge are no such operations.
     flops = {name: counted_flops(step(case.contenders[name], EAGER)) for name in case.compiled}
     for mode in modes:
@@ -64,7 +72,7 @@ def measured_task(
     functions, reasons = {}, {}
     for name, contender in case.contenders.items():
         takes_part = contender.trains or task != TRAINING
-        if not takes_part or (mode == COMPILED and name not in case.compiled):
+        if not takes_part or (mode != EAGER and name not in case.compiled):
             continue
         function = runs(contender, task, mode)
         try:
@@ -73,8 +81,8 @@ def measured_task(
             reasons[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         else:
             functions[name] = function
-    timed = {**functions, PRODUCT: matrix_product(settings.product)}
-    times = time_interleaved(timed, settings.repetitions, CPU, seconds=settings.seconds)
+    timed = {**functions, PRODUCT: matrix_product(settings.product, mode, settings.device)}
+    times = time_interleaved(timed, settings.repetitions, settings.device, settings.seconds)
     rate = 2 * settings.product**3 / (times[PRODUCT].median / 1e3)
     rows = []
     for name, function in functions.items():
@@ -86,18 +94,19 @@ def measured_task(
             if name in flops:
                 row["flops"] = flops[name]
                 row["share"] = flops[name] / (times[name].median / 1e3) / rate
-            row["peak_bytes"] = peak_extra_bytes(function, CPU, warm_up=False)
-        if task == INFERENCE and mode == COMPILED:
+            row["peak_bytes"] = peak_extra_bytes(function, settings.device, warm_up=False)
+        if task == INFERENCE and mode != EAGER:
             eager = runs(case.contenders[name], task, EAGER)()
-            row["from_eager"] = relative_difference(function(), eager)
+            row["from_eager"] = relative_difference(function().float(), eager)
         rows.append(row)
         print(_line(row), flush=True)
     return rows + [_missing(case, mode, task, *each) for each in reasons.items()]
 
 
-def matrix_product(size: int) -> Any:
-    """Return a square product in single precision."""
-    one, two = torch.randn(2, size, size)
+def matrix_product(size: int, mode: str, device: torch.device) -> Callable[[], torch.Tensor]:
+    """Return a square product in the precision of a mode."""
+    dtype = torch.float32 if mode in (EAGER, COMPILED) else torch.bfloat16
+    one, two = torch.randn(2, size, size, device=device).to(dtype)
     return lambda: one @ two
 
 
@@ -113,25 +122,31 @@ def _line(row: dict[str, Any]) -> str:
     return f"{where}: {row['ms']:.1f} ± {row['spread_ms']:.1f} ms ({row['samples']}){share}"
 
 
-def speed_up(
-    rows: list[dict[str, Any]], row: dict[str, Any], rival: str, ours: str = OURS
+def ratio(
+    rows: list[dict[str, Any]], rival: dict[str, Any], ours: dict[str, Any], quantity: str = "ms"
 ) -> float | None:
-    """Return how many times faster ours is than a rival in the same mode and task."""
-    keys = ("case", "mode", "task")
-    there = {r["model"]: r for r in rows if all(r[key] == row[key] for key in keys)}
-    if not all(name in there and there[name]["reason"] is None for name in (rival, ours)):
-        return None
-    return there[rival]["ms"] / there[ours]["ms"]
+    """Return how many times more of a quantity a rival takes than ours.
+
+    Both are what identifies a row: case, mode, task and model.
+    """
+    values = []
+    for wanted in (rival, ours):
+        there = [r for r in rows if all(r[key] == wanted[key] for key in PLACE)]
+        if not there or there[0]["reason"] is not None:
+            return None
+        values.append(there[0][quantity])
+    return values[0] / values[1]
 
 
 def judged(case: Case, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the targets with what was measured; :obj:`None` where it was not."""
     found = []
     for target in case.targets:
-        place = {"case": case.name, "mode": target.mode, "task": target.task}
-        ratio = speed_up(rows, place, target.rival, target.ours)
-        met = None if ratio is None else ratio >= target.least
-        found.append({**place, **target._asdict(), "measured": ratio, "met": met})
+        ours = {"case": case.name, "mode": target.mode, "task": target.task, "model": target.ours}
+        rival = {**ours, "mode": target.rival_mode or target.mode, "model": target.rival}
+        measured = ratio(rows, rival, ours, target.quantity)
+        met = None if measured is None else measured >= target.least
+        found.append({"case": case.name, **target._asdict(), "measured": measured, "met": met})
     return found
 
 
@@ -140,7 +155,7 @@ def record_of(case: Case, modes: Sequence[str], settings: Settings) -> dict[str,
     print(f"{case.title}; agreement {case.agreement}", flush=True)
     rows = measure(case, modes, settings)
     for row in rows:
-        row["ours_is_faster"] = speed_up(rows, row, row["model"])
+        row["ours_is_faster"] = ratio(rows, row, {**row, "model": OURS})
     return {
         "case": case.name,
         "title": case.title,
@@ -164,16 +179,21 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     parser = records.parser("models", __doc__, repetitions=15)
     parser.add_argument("--seconds", type=float, default=10.0, help="per model and task")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--modes", nargs="+", default=[EAGER, COMPILED], choices=[EAGER, COMPILED])
+    parser.add_argument(
+        "--modes", nargs="+", choices=MODES, help="bfloat16 by default on CUDA only"
+    )
     parser.add_argument("--cases", nargs="+", help="names of cases in place of all")
     arguments, about = records.parse(parser, arguments_given)
-    builders = cases(arguments.quick)
+    device, on_cpu = arguments.device, arguments.device.type == "cpu"
+    modes = arguments.modes or (MODES[:2] if on_cpu else MODES)
+    builders = cases(arguments.quick) if on_cpu or arguments.quick else device_cases()
     chosen = arguments.cases or list(builders)
     unknown = sorted(set(chosen) - set(builders))
     if unknown:
         parser.error(f"--cases: expected some of {list(builders)}, got {unknown}")
     torch.set_num_threads(arguments.threads)
-    settings = Settings(arguments.repetitions, arguments.seconds, 128 if arguments.quick else 2_048)
+    product = 128 if arguments.quick else 2_048 if on_cpu else 8_192
+    settings = Settings(arguments.repetitions, arguments.seconds, product, device)
     about |= {"threads": arguments.threads, "product": settings.product}
     about["versions"] |= peer_versions()
     log = records.Log(arguments.out, "models", about, arguments.afresh)
@@ -182,7 +202,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
         torch._dynamo.reset()
 
         def measured(name: str = name) -> list[dict[str, Any]]:
-            return [record_of(builders[name](arguments.seed), arguments.modes, settings)]
+            return [record_of(builders[name](arguments.seed), modes, settings)]
 
         found += log.rows(name, measured)
         report(about, found, arguments.out)

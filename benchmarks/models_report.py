@@ -14,12 +14,13 @@ def markdown(about: dict[str, Any], records: list[dict[str, Any]]) -> str:
     lines = [
         "# Models: training step and inference",
         "",
-        f"{measured_on(about)} float32. Training step: forward, loss and backward, without the "
-        "optimiser. Compiled: `torch.compile` with its defaults and static shapes. Median of at "
-        f"most {about['repetitions']} interleaved samples and the distance between their "
-        "quartiles. Peak memory is beyond weights and gradients. Share: the rate of the operations "
-        "in matrix products, convolutions and sparse sums of a step, against that of a product of "
-        f"{about['product']} x {about['product']} matrices timed among the same samples.",
+        f"{measured_on(about)} float32, where bfloat16 is not said (by autocast). Training step: "
+        "forward, loss and backward, without the optimiser. Compiled: `torch.compile` with its "
+        f"defaults and static shapes. Median of at most {about['repetitions']} interleaved samples "
+        "and the distance between their quartiles. Peak memory is beyond weights and gradients. "
+        "Share: the rate of the operations in matrix products, convolutions and sparse sums of a "
+        f"step, against that of a product of {about['product']} x {about['product']} matrices "
+        "timed among the same samples.",
         "",
         *_targets(records),
     ]
@@ -35,7 +36,11 @@ def _targets(records: list[dict[str, Any]]) -> list[str]:
     ]
     for record in records:
         for target in record["targets"]:
-            what = f"{target['case']}, {target['task']}: {target['ours']} over {target['rival']}"
+            less = "" if target["quantity"] == "ms" else "memory of "
+            what = f"{target['case']}, {target['task']}: {less}{target['ours']} over "
+            what += target["rival"]
+            if target["rival_mode"] is not None:
+                what += f" ({target['rival_mode']})"
             lines.append(f"| {what} | {target['mode']} | {target['least']} | {_verdict(target)} |")
     return [*lines, ""] if len(lines) > 2 else []
 
@@ -50,7 +55,7 @@ def _case(record: dict[str, Any]) -> list[str]:
     found = dict(record["agreement"])
     for row in record["rows"]:
         if row.get("from_eager") is not None:
-            found[f"{row['model']}, compiled against eager in float32"] = row["from_eager"]
+            found[f"{row['model']}, {row['mode']} against eager in float32"] = row["from_eager"]
     agreement = "; ".join(f"{name} {value:.1e}" for name, value in found.items())
     lines = [
         f"## {record['title']}",

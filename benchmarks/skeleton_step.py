@@ -41,13 +41,14 @@ CPU = torch.device("cpu")
 
 
 class Size(NamedTuple):
-    """Clips of a batch, persons of a clip, frames, and the widths and strides of the blocks."""
+    """Clips of a batch, persons of a clip, frames, widths and strides of the blocks, skeleton."""
 
     clips: int = 4
     persons: int = 2
     frames: int = 150
     widths: Sequence[int] = WIDTHS
     strides: Sequence[int] = STRIDES
+    skeleton: str = "openpose-18"
 
 
 class Rivals(NamedTuple):
@@ -65,7 +66,7 @@ class Rivals(NamedTuple):
 def rivals(size: Size, dtype: torch.dtype, seed: int) -> Rivals:
     """Set both models up on the same clips."""
     torch.manual_seed(seed)
-    skeleton = Skeleton.named("openpose-18")
+    skeleton = Skeleton.named(size.skeleton)
     partition = SpatialPartition(center=skeleton.center)
     graph = partition(skeleton.data())
     edges = torch.stack([graph.edge_type, *graph.edge_index])

@@ -11,17 +11,20 @@ import torch
 from benchmarks import model_cases, skeleton_step
 from benchmarks.contenders import (
     COMPILED,
+    COMPILED_BF16,
     EAGER,
+    EAGER_BF16,
     INFERENCE,
     LATENCY,
     TRAINING,
     Target,
     counted_flops,
     inference,
+    on,
     step,
 )
-from benchmarks.model_cases import DENSE, FOLDED, OURS, Grid, Traffic, cases
-from benchmarks.models import Settings, judged, main, measured_task, speed_up
+from benchmarks.model_cases import DENSE, FOLDED, OURS, Grid, Traffic, cases, device_cases
+from benchmarks.models import Settings, judged, main, measured_task, ratio
 from benchmarks.models_report import markdown
 from benchmarks.peers import BATCHED, DIFFCONV, LOOP, STCONV, STCONV_WIDE
 
@@ -153,7 +156,8 @@ def test_targets():
     found = judged(case, rows)
     assert [each["measured"] for each in found] == [1.6, 9.9, None, 1.3]
     assert [each["met"] for each in found] == [True, False, None, True]
-    assert speed_up(rows, rows[0], LOOP) == 9.9
+    assert ratio(rows, rows[2], rows[0]) == 9.9
+    assert ratio(rows, rows[2], {**rows[0], "mode": COMPILED}) == 9.9
 
 
 def test_one_that_fails_has_a_reason(traffic):
@@ -235,3 +239,43 @@ def test_skeleton_without_fuse(monkeypatch):
     case = model_cases.skeleton(size, size, seed=0)
     assert FOLDED not in case.contenders
     assert case.absent[FOLDED] == "the model has no fuse()"
+
+
+def test_targets_across_modes_and_of_memory():
+    targets = (
+        Target(OURS, DENSE, TRAINING, COMPILED_BF16, 2.5, rival_mode=EAGER),
+        Target(OURS, DENSE, TRAINING, EAGER, 3.0, quantity="peak_bytes"),
+    )
+    case = SimpleNamespace(name="traffic-30", targets=targets)
+    rows = [
+        {**row_of(DENSE, 30.0), "peak_bytes": 600},
+        {**row_of(OURS, 20.0), "peak_bytes": 250},
+        row_of(OURS, 10.0, COMPILED_BF16),
+    ]
+    found = judged(case, rows)
+    assert [each["measured"] for each in found] == [3.0, 2.4]
+    assert [each["met"] for each in found] == [True, False]
+
+
+def test_bfloat16_is_near_float32(traffic):
+    contender = traffic.contenders[OURS]
+    exact, narrow = (inference(contender, mode)() for mode in (EAGER, EAGER_BF16))
+    assert narrow.dtype == torch.bfloat16
+    assert 0 < (narrow.float() - exact).abs().max() < 0.1
+    loss, *grads = step(contender, EAGER_BF16)()
+    assert loss.dtype == torch.float32
+    assert all(grad.dtype == torch.float32 for grad in grads)
+
+
+def test_everything_goes_to_a_device(traffic):
+    meta = on(torch.device("meta"), traffic.contenders[OURS]._replace(model=torch.nn.Linear(2, 2)))
+    adjacency, labels = meta.batch[1:3]
+    assert {t.device.type for t in adjacency if isinstance(t, torch.Tensor)} == {"meta"}
+    assert labels is None
+    assert meta.batch[0].device.type == meta.expected.device.type == "meta"
+    assert next(meta.model.parameters()).device.type == "meta"
+    assert meta.keywords == traffic.contenders[OURS].keywords
+
+
+def test_cases_of_a_gpu():
+    assert list(device_cases()) == ["traffic-8600", "skeleton"]
