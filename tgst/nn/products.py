@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tgst.nn.conv.arguments import flat_rows
+
 _NARROW = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -28,6 +30,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if not _as_convolution(x):
         return F.linear(x, weight, bias)
     return _rows(F.conv2d(_image(x.unsqueeze(1)), weight[:, :, None, None], bias)).squeeze(1)
+
+
+class RowLinear(torch.nn.Linear):
+    r""":class:`torch.nn.Linear` on :math:`(N, *, C_{in})` by :func:`linear`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        r"""Runs the layer."""
+        out = linear(flat_rows(x), self.weight, self.bias)
+        return out.view(*x.shape[:-1], self.out_features)
 
 
 def sum_of_products(

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tgst.nn.dropout import dropout
 from tgst.nn.folding import fold_norm
 
 
@@ -75,7 +76,7 @@ class ResidualUnit(torch.nn.Module):
         for number, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             out = F.relu(norm(out))
             if number == last:
-                out = F.dropout(out, self.dropout, self.training)
+                out = dropout(out, self.dropout, self.training)
             out = conv(out)
         return x + out if self.residual else out
 

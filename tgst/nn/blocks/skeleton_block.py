@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
 from tgst.nn.conv import EdgeImportance, PartitionConv
+from tgst.nn.dropout import dropout
 from tgst.nn.folding import fold_norm
 from tgst.nn.norm import ChannelBatchNorm
 from tgst.nn.temporal import TemporalConv
@@ -126,8 +127,7 @@ class SkeletonBlock(torch.nn.Module):
         rows = self._normalised(self.norm1, hidden, present)
         hidden = self.temporal(F.relu_(rows).view(hidden.shape))
         rows = self._normalised(self.norm2, hidden, later)
-        if self.dropout:  # its random numbers cost, also at zero
-            rows = F.dropout(rows, self.dropout, self.training)
+        rows = dropout(rows, self.dropout, self.training)
         residual = self._residual(x, later)
         return F.relu_(rows if residual is None else rows.add_(residual)).view(hidden.shape)
 

@@ -10,6 +10,7 @@ from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
 from tgst.nn.conv import ChebConv
 from tgst.nn.dropout import dropout
 from tgst.nn.norm import NodeLayerNorm
+from tgst.nn.products import RowLinear
 from tgst.nn.temporal import TemporalConv
 
 
@@ -87,7 +88,7 @@ class TrafficBlock(torch.nn.Module):
         self.align = None
         if first > spatial:
             # The bias of the alignment matters only where a convolution follows it.
-            self.align = torch.nn.Linear(first, spatial, bias=align == "before")
+            self.align = RowLinear(first, spatial, bias=align == "before")
         self.conv = checked_conv(conv)
         self.temporal2 = _temporal(spatial, second, kernel_size, gates[1])
         self.norm = make_norm(norm, second, num_nodes, eps)

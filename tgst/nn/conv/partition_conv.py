@@ -140,12 +140,18 @@ class PartitionConv(SparseConv):
             ones = x.new_ones(num_nodes, 1)
             degree = ops.spmm(adjacency, ones, weight, fold="target", backend=self.backend)
             bias = degree.view(num_nodes, self.num_partitions) @ bias.to(degree.dtype)
+            bias = bias if self.shift is None else bias + self.shift.to(bias.dtype)
         return sum_over_labels(hidden, self.weight, bias)
 
     def _transform_first(self, x: Tensor, adjacency: ops.Adjacency, weight: Tensor | None):
         hidden = self._transform(x).flatten(0, 1)
         out = ops.spmm(adjacency, hidden, weight, fold="source", backend=self.backend)
-        return out if self.bias_mode is not True else out + self.bias.to(out.dtype)
+        return self._add_bias(out)
+
+    def _add_bias(self, out: Tensor) -> Tensor:
+        # In the dtype of the sum: under autocast the output is as narrow as its products.
+        bias = self.bias if self.bias_mode is True else self.shift
+        return out if bias is None else out + bias.to(out.dtype)
 
     def _transform(self, x: Tensor) -> Tensor:
         bias = self.bias if self.bias_mode == "message" else None
@@ -162,7 +168,7 @@ class PartitionConv(SparseConv):
         edges = torch.stack([source, edge_index[1]])
         hidden = hidden.view(-1, *lead, self.out_channels)
         out = self._propagate_sum(edges, hidden, edge_weight, num_nodes)
-        return out if self.bias_mode is not True else out + self.bias.to(out.dtype)
+        return self._add_bias(out)
 
     def __repr__(self) -> str:
         return (

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Linear, Parameter
+from torch.nn import Parameter
 
 from tgst.nn.blocks.traffic_block import make_norm
 from tgst.nn.dropout import dropout
+from tgst.nn.products import RowLinear
 from tgst.nn.temporal import TemporalConv
 
 
@@ -65,9 +66,9 @@ class TrafficHead(torch.nn.Module):
             in_channels, hidden_channels, steps, padding="valid", gate=gate, residual=True
         )
         self.norm = make_norm(norm, hidden_channels, num_nodes, eps)
-        self.hidden = Linear(joined, hidden_channels) if hidden else None
+        self.hidden = RowLinear(joined, hidden_channels) if hidden else None
         per_node = hidden == "sigmoid" and norm == "node"
-        self.out = Linear(hidden_channels if hidden else joined, out_channels, bias=not per_node)
+        self.out = RowLinear(hidden_channels if hidden else joined, out_channels, bias=not per_node)
         shape = (num_nodes or 0, out_channels)
         self.node_bias = Parameter(torch.zeros(shape)) if per_node else None
 
