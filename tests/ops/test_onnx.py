@@ -3,16 +3,16 @@
 import pytest
 import torch
 
+from tests.onnx_runs import assert_agrees, exported, operators, run
 from tgst.ops import Adjacency, as_adjacency, onnx, spmm
 from tgst.ops.adjacency import _sort
+from tgst.ops.spmm import _folded
 
 from .graphs import FOLDS, GRAPHS, dense_spmm, operands, random_graph
 
 
 def index_tensors(graph, fold):
     """The six tensors of a product, as the operator folds them."""
-    from tgst.ops.spmm import _folded
-
     return _folded(graph.adjacency(), fold)
 
 
@@ -76,29 +76,6 @@ class SortedProduct(torch.nn.Module):
         return spmm(as_adjacency(edge_index, edge_type, x.shape[0], 3), x, weight, fold=self.fold)
 
 
-def exported(module, inputs, path, dynamic_shapes=None):
-    pytest.importorskip("onnxscript")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    torch.onnx.export(
-        module, inputs, path, dynamo=True, verbose=False, dynamic_shapes=dynamic_shapes
-    )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 4
-    return onnxruntime.InferenceSession(path, options)
-
-
-def operators(path):
-    import onnx as format
-
-    return {node.op_type for node in format.load(path).graph.node}
-
-
-def run(session, *tensors):
-    names = [node.name for node in session.get_inputs()]
-    feed = {name: x.numpy() for name, x in zip(names, tensors, strict=True)}
-    return torch.from_numpy(session.run(None, feed)[0])
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("num_nodes", "fold"), [(207, "target"), (2000, None)])
 def test_repeated_runs_on_several_threads_agree(num_nodes, fold, tmp_path):
@@ -109,8 +86,7 @@ def test_repeated_runs_on_several_threads_agree(num_nodes, fold, tmp_path):
     # Sums into shared rows become ScatterND, which is not atomic: 23 of 60 runs were wrong.
     assert "ScatterND" not in operators(tmp_path / "product.onnx")
     expected = spmm(graph.adjacency(), x, weight, fold=fold)
-    for _ in range(60):
-        torch.testing.assert_close(run(session, *inputs), expected, rtol=1e-4, atol=1e-4)
+    assert_agrees(session, inputs, expected)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -123,7 +99,9 @@ def test_graphs_of_any_size(tmp_path):
 
     nodes, edges = torch.export.Dim("nodes"), torch.export.Dim("edges")
     shapes = {0: nodes}, {0: edges}, {1: edges}, {0: edges}
-    session = exported(SortedProduct("target"), inputs(graph), tmp_path / "product.onnx", shapes)
+    session = exported(
+        SortedProduct("target"), inputs(graph), tmp_path / "product.onnx", dynamic_shapes=shapes
+    )
     for case in (graph, other):
         x, weight, *_ = inputs(case)
         expected = dense_spmm(case, x, weight, "target").float()
