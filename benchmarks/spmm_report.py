@@ -100,7 +100,8 @@ def _preface(about: dict[str, Any]) -> str:
         "the features once - once per edge. torch_sparse is a CSR tensor made of the weights under "
         f'autograd. Left out: "memory", more than {about["memory_limit"] / 2**30:g} GiB in total '
         f'for a rival; "pairs", a matrix of all pairs above {about["pairs_limit"] / 2**30:g} GiB; '
-        f'"time", more than {about["work_limit"]:.0e} multiplications. '
+        f'"time", more than {about["work_limit_of_rivals"]:.1e} multiplications '
+        f"({about['work_limit']:.0e} for the automatic choice). "
         + (f"Not importable: {missing}." if missing else "")
     ).strip()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.peers_spmm import DGL, PYG, GatherScatter, check_agreement, not_importable
-from benchmarks.spmm import NODES, WORK, Point, limits, main, points
+from benchmarks.spmm import NODES, WORK, WORK_OF_RIVALS, Point, limits, main, points
 from benchmarks.spmm_report import by_point, judged, markdown, ratios, summary
 from tgst.ops import Adjacency, spmm
 from tgst.ops.rivals import TORCH_SPARSE
@@ -67,6 +67,10 @@ def test_what_is_left_out():
     everything = reasons(2_000_000, 24, 12_288)
     assert all(forward.startswith("time: ") for forward, _ in everything.values())
     assert 33_113 * 8 * 12_288 < WORK < 33_113 * 24 * 12_288
+    # Between the limits ours alone is measured.
+    alone = reasons(2_000_000, 24, 64)
+    assert [name for name, (forward, _) in alone.items() if forward is None] == ["auto"]
+    assert 2_000_000 * 8 * 64 < WORK_OF_RIVALS < 2_000_000 * 24 * 64
 
 
 def row(nodes, degree, features, rival, training_ms, extra=0, **others):
@@ -132,7 +136,12 @@ def test_markdown_of_synthetic_rows():
         **{"hardware": "a machine", "threads": 2, "versions": {"torch": "2"}, "date": "2020-01-01"},
         **{"command": "python", "seed": 0, "repetitions": 3, "commit": "abc", "device": "cpu"},
         **{"copy_bandwidth": 2e10, "memory_limit": 10 * GIB, "pairs_limit": GIB},
-        **{"work_limit": 4e9, "seconds": 2.0, "not_importable": {"DGL": "no module"}},
+        **{
+            "work_limit": 4e9,
+            "work_limit_of_rivals": 1e9,
+            "seconds": 2.0,
+            "not_importable": {"DGL": "no module"},
+        },
     }
     text = markdown(about, SYNTHETIC)
     assert "* 6.0 times faster than PyG gather-scatter at 8,600, 8, 768, of 2 points" in text
