@@ -75,7 +75,7 @@ class PerStep(torch.nn.Module):
         given = edge_index
         edge_index, labels = edge_tensors(edge_index)
         if not isinstance(given, Adjacency):  # which was validated when it was built
-            as_adjacency(edge_index, None, x.size(0))  # validates once per tensor
+            as_adjacency(given, None, x.size(0))  # validates once per tensor
         if labels is not None and not args and self._takes_labels:
             kwargs["edge_type"] = labels  # an Adjacency brings its own
         num_edges = edge_index.size(1)
