@@ -116,13 +116,43 @@ def test_torchs_own_where_the_mask_of_bytes_cannot_go():
     torch.testing.assert_close(tangent * x, expected)
 
 
-def test_compiled():
+@pytest.mark.parametrize("p", [0.5, 0.25, 0.1])
+def test_compiled(p):
+    def twice(x):
+        return dropout(x, p), dropout(x, p)
+
+    torch._dynamo.reset()
+    compiled = torch.compile(twice, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(0)
+    x = torch.ones(40_000, requires_grad=True)
+    one, other = compiled(x)
+    (grad,) = torch.autograd.grad(one.sum(), x)
+    torch.testing.assert_close(grad, one.detach())
+    dropped = torch.stack([one == 0, other == 0]).double()
+    assert (dropped.mean(1) - p).abs().max() < 4 * (p * (1 - p) / 40_000) ** 0.5
+    assert torch.corrcoef(dropped)[0, 1].abs() < 5 / 40_000**0.5  # two masks, not one twice
+    assert not torch.equal(compiled(x)[0], one)  # new ones for each call
+    torch.manual_seed(0)
+    assert torch.equal(compiled(x)[0], one)
+
+
+@pytest.mark.slow
+def test_inductor():
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda x: dropout(x, 0.5) + dropout(x, 0.5), fullgraph=True)
     torch.manual_seed(0)
     x = torch.ones(20_000, requires_grad=True)
-    compiled = torch.compile(
-        lambda x: dropout(x, 0.5) + dropout(x, 0.5), fullgraph=True, backend="aot_eager"
-    )
     out = compiled(x)
-    assert set(out.unique().tolist()) == {0.0, 2.0, 4.0}  # two masks, not one twice
+    assert set(out.unique().tolist()) == {0.0, 2.0, 4.0}
     (grad,) = torch.autograd.grad(out.sum(), x)
     torch.testing.assert_close(grad, out.detach())
+
+
+def test_exported():
+    class Layer(torch.nn.Module):
+        def forward(self, x):
+            return dropout(x, 0.5, self.training)
+
+    program = torch.export.export(Layer(), (torch.ones(1000),))
+    assert "tgst" not in str(program.graph)
+    assert set(program.module()(torch.ones(1000)).unique().tolist()) == {0.0, 2.0}

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tgst.ops.adjacency import is_exporting
+
 _FULL = (-(2**63), None)  # random_ without bounds leaves the top bit of every word zero
 
 
@@ -25,7 +27,7 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     four elsewhere, with :math:`p` rounded to a multiple of :math:`2^{-16}`; the mask that is kept
     for the backward pass takes one byte per entry. The numbers follow
     :func:`torch.manual_seed` and do not depend on the number of threads. On other devices, in
-    compiled code and under :mod:`torch.func` and forward-mode differentiation it is
+    exported code and under :mod:`torch.func` and forward-mode differentiation it is
     :func:`torch.nn.functional.dropout`.
 
     Args:
@@ -46,7 +48,11 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     level = round(p * 2**16)
     if level in (0, 2**16) or not _may_use_bytes(x):
         return F.dropout(x, p)
-    return _ByteMask.apply(x, level)
+    if not torch.compiler.is_compiling():
+        return _ByteMask.apply(x, level)
+    # The mask from a seed of its own: the compiler takes two calls with equal arguments for one.
+    mask = _seeded_mask(x.detach(), torch.randint(2**63 - 1, ()), level)
+    return x * mask * _scale(level)
 
 
 class _ByteMask(torch.autograd.Function):
@@ -56,7 +62,7 @@ class _ByteMask(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, level: int) -> Tensor:
         mask = _mask(x, level)
         ctx.save_for_backward(mask)
-        ctx.scale = 2**16 / (2**16 - level)
+        ctx.scale = _scale(level)
         return _scaled(x, mask, ctx.scale)
 
     @staticmethod
@@ -65,15 +71,31 @@ class _ByteMask(torch.autograd.Function):
         return _scaled(grads[0], mask, ctx.scale), None
 
 
+@torch.library.custom_op("tgst::dropout_mask", mutates_args=())
+def _seeded_mask(like: Tensor, seed: Tensor, level: int) -> Tensor:
+    return _mask(like, level, torch.Generator().manual_seed(int(seed)))
+
+
+@_seeded_mask.register_fake
+def _seeded_mask_fake(like: Tensor, seed: Tensor, level: int) -> Tensor:
+    return torch.empty(like.shape, dtype=torch.uint8, device=like.device)
+
+
+def _scale(level: int) -> float:
+    return 2**16 / (2**16 - level)
+
+
 def _scaled(x: Tensor, mask: Tensor, scale: float) -> Tensor:
     return x.mul(mask).mul_(scale)
 
 
-def _mask(x: Tensor, level: int) -> Tensor:
+def _mask(x: Tensor, level: int, generator: torch.Generator | None = None) -> Tensor:
     # One byte decides where 8 bits say all of the level, else two.
     size, short = x.numel(), level % 256 == 0
     per_word = 8 if short else 4
-    words = torch.empty(-(-size // per_word), dtype=torch.int64).random_(*_FULL)
+    words = torch.empty(-(-size // per_word), dtype=torch.int64).random_(
+        *_FULL, generator=generator
+    )
     # uint16 has no comparison on CPU: signed numbers, with the level shifted as far.
     parts = words.view(torch.uint8) if short else words.view(torch.int16)
     keep = parts[:size] >= (level // 256 if short else level - 2**15)
@@ -84,8 +106,8 @@ def _may_use_bytes(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and type(x) in (Tensor, torch.nn.Parameter)
-        and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
+        and not is_exporting()
         and not torch._C._are_functorch_transforms_active()
         and torch.autograd.forward_ad._current_level < 0
     )

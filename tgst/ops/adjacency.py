@@ -13,7 +13,7 @@ from tgst.ops import onnx
 _INT32_MAX = 2**31 - 1
 
 # Not in torch 2.6: there, compiled code counts as exported.
-_is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
 
 
 class Adjacency(NamedTuple):
@@ -238,7 +238,7 @@ def _check_range(argument: str, values: Tensor, stop: int, role: str, what: str)
 def _assert_range(argument: str, values: Tensor, stop: int, expected: str) -> None:
     # The kernels check no bounds. Compiled code may not wait for a value, so that the message
     # cannot tell it; exported programs stay free of assertions, which not all runtimes know.
-    if torch.compiler.is_compiling() and not _is_exporting():
+    if torch.compiler.is_compiling() and not is_exporting():
         inside = ((values >= 0) & (values < stop)).all()
         torch._assert_async(inside, f"{argument}: expected {expected}, but an edge has another")
 
