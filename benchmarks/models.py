@@ -11,6 +11,7 @@ anything is timed, and both run eagerly and compiled.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,38 +70,51 @@ def measured_task(
     case: Case, task: str, mode: str, flops: dict[str, int], settings: Settings
 ) -> list[dict[str, Any]]:
     """Time one task; a contender that fails has a reason in the place of a time."""
-    functions, reasons = {}, {}
-    for name, contender in case.contenders.items():
-        takes_part = contender.trains or task != TRAINING
-        if not takes_part or (mode != EAGER and name not in case.compiled):
-            continue
-        function = runs(contender, task, mode)
-        try:
-            function()
-        except Exception as error:  # a compiler may stop at anything
-            reasons[name] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
-        else:
-            functions[name] = function
+    functions, rows = started(case, task, mode)
     timed = {**functions, PRODUCT: matrix_product(settings.product, mode, settings.device)}
     times = time_interleaved(timed, settings.repetitions, settings.device, settings.seconds)
     rate = 2 * settings.product**3 / (times[PRODUCT].median / 1e3)
-    rows = []
-    for name, function in functions.items():
-        row = {"case": case.name, "mode": mode, "task": task, "model": name, "reason": None}
+    for row in rows:
+        name = row["model"]
+        if name not in functions:
+            continue
         row |= {"ms": times[name].median, "spread_ms": times[name].spread}
         row |= {"samples": times[name].samples, "product_flops_per_s": rate}
-        row |= dict.fromkeys(("flops", "share", "peak_bytes", "from_eager"))
         if task == TRAINING:
             if name in flops:
                 row["flops"] = flops[name]
                 row["share"] = flops[name] / (times[name].median / 1e3) / rate
-            row["peak_bytes"] = peak_extra_bytes(function, settings.device, warm_up=False)
+            row["peak_bytes"] = peak_extra_bytes(functions[name], settings.device, warm_up=False)
         if task == INFERENCE and mode != EAGER:
             eager = runs(case.contenders[name], task, EAGER)()
-            row["from_eager"] = relative_difference(function().float(), eager)
-        rows.append(row)
+            row["from_eager"] = relative_difference(functions[name]().float(), eager)
         print(_line(row), flush=True)
-    return rows + [_missing(case, mode, task, *each) for each in reasons.items()]
+    return rows
+
+
+def started(
+    case: Case, task: str, mode: str
+) -> tuple[dict[str, Callable[[], Any]], list[dict[str, Any]]]:
+    """Run every contender once; return those that can be timed, and a row for each."""
+    functions, rows = {}, []
+    for name, contender in case.contenders.items():
+        takes_part = contender.trains or task != TRAINING
+        if not takes_part or (mode != EAGER and name not in case.compiled):
+            continue
+        row = {"case": case.name, "mode": mode, "task": task, "model": name, "reason": None}
+        row |= dict.fromkeys(("ms", "flops", "share", "peak_bytes", "from_eager"))
+        function, start = runs(contender, task, mode), time.perf_counter()
+        try:
+            function()
+        except Exception as error:  # a compiler may stop at anything
+            row["reason"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        else:
+            functions[name] = function
+            row["first_run_s"] = time.perf_counter() - start
+        told = row["reason"] or f"the first run took {row['first_run_s']:.1f} s"
+        print(f"{case.name}, {mode}, {task}, {name}: {told}", flush=True)
+        rows.append(row)
+    return functions, rows
 
 
 def matrix_product(size: int, mode: str, device: torch.device) -> Callable[[], torch.Tensor]:
@@ -108,12 +122,6 @@ def matrix_product(size: int, mode: str, device: torch.device) -> Callable[[], t
     dtype = torch.float32 if mode in (EAGER, COMPILED) else torch.bfloat16
     one, two = torch.randn(2, size, size, device=device).to(dtype)
     return lambda: one @ two
-
-
-def _missing(case: Case, mode: str, task: str, name: str, reason: str) -> dict[str, Any]:
-    row = {"case": case.name, "mode": mode, "task": task, "model": name, "reason": reason}
-    print(f"{case.name}, {mode}, {task}, {name}: {reason}", flush=True)
-    return row
 
 
 def _line(row: dict[str, Any]) -> str:
