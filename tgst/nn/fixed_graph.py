@@ -53,7 +53,7 @@ class FixedGraph(torch.nn.Module):
         num_nodes: int | None = None,
     ):
         super().__init__()
-        self.model = model
+        self.model, self.training = model, model.training
         parts = list(model.modules())
         partitions = max(getattr(part, "num_partitions", None) or 1 for part in parts)
         if isinstance(edge_index, ops.Adjacency):
