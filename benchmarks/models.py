@@ -107,7 +107,7 @@ def started(
         try:
             function()
         except Exception as error:  # a compiler may stop at anything
-            row["reason"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            row["reason"] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         else:
             functions[name] = function
             row["first_run_s"] = time.perf_counter() - start
