@@ -18,16 +18,16 @@ from torch import Tensor
 
 from benchmarks.graphs import random_graph
 from tgst.ops import Adjacency, sddmm, spmm
-from tgst.ops.choose import LEFT_OUT, PREFERRED, work
+from tgst.ops.choose import DENSE_NUMBERS_PER_EDGE, LEFT_OUT, PREFERRED, work
 from tgst.ops.measure import time_interleaved
 from tgst.ops.rivals import rivals
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "half": torch.bfloat16}
 NODES = (16, 64, 150, 500, 3_000, 12_000, 60_000, 300_000)
-WIDTHS = (16, 128, 1_000, 8_000)
+WIDTHS = (16, 64, 250, 1_000, 8_000)
 DEGREES = (2, 4, 10, 30)
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of all pairs, on graphs of few nodes
-ELEMENTS = 1.2e8  # edges times features, at most
+ELEMENTS = 2e8  # edges times features, at most
 
 # What the time of a product may consist of. The dot products of sparse_csr are embedding_bag's.
 _GATHERED = ("call", "edge", "gathered_byte", "far_byte")
@@ -53,7 +53,7 @@ def sizes(quick: bool = False) -> list[tuple[int, int, int]]:
         return [(16, 4, 16), (16, 16, 128), (64, 4, 128), (64, 32, 16), (500, 10, 64)]
     grid = [(n, d, f) for n in NODES for d in DEGREES for f in WIDTHS if d < n]
     grid += [(n, round(n * s), f) for n in NODES[:3] for s in SHARES for f in WIDTHS]
-    kept = [(n, d, f) for n, d, f in grid if n * d * f <= ELEMENTS and n * f <= ELEMENTS / 2]
+    kept = [(n, d, f) for n, d, f in grid if n * d * f <= ELEMENTS and n * f <= ELEMENTS / 4]
     return list(dict.fromkeys(kept))
 
 
@@ -82,7 +82,8 @@ def measure(
     calls: dict[str, Callable[[], object]] = {}
     for product in KINDS:
         for name in candidates(product, device):
-            if name in usable and (name != "dense" or nodes <= 500):
+            # Dense only where it may be chosen, or nearly so.
+            if name in usable and (name != "dense" or nodes <= 2 * DENSE_NUMBERS_PER_EDGE * degree):
                 calls[f"{product} {name}"] = _call(product, name, adjacency, x, g, weight)
     times = time_interleaved(calls, repetitions, device, seconds=0.3)
     return [
