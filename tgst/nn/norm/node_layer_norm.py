@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from tgst.nn.conv.arguments import flat_rows
+from tgst.ops.adjacency import is_exporting
 
 
 class NodeLayerNorm(torch.nn.Module):
@@ -59,12 +60,23 @@ class NodeLayerNorm(torch.nn.Module):
                 f"x: expected [{self.num_nodes}, *, {self.channels}], got {list(x.shape)}; "
                 "norm='node' ties a model to one graph, norm='channel' does not"
             )
+        if torch.compiler.is_compiling() and not is_exporting():
+            return self._formula(x)
         # Two copies cost less than any formulation without them. Flat rows: torch.compile
         # assumes wrong strides for the gradient of a normalisation over two dimensions.
         rows = flat_rows(x).transpose(0, 1).flatten(1)
         weight, bias = self.weight.flatten(), self.bias.flatten()
         rows = F.layer_norm(rows, (rows.size(1),), weight, bias, self.eps)
         return rows.view(rows.size(0), *shape).transpose(0, 1).reshape(x.shape)
+
+    def _formula(self, x: Tensor) -> Tensor:
+        # The compiler makes two passes of it, together with what stands beside it; transposed
+        # copies in its kernels would be read and written number by number.
+        rows = flat_rows(x).to(torch.promote_types(x.dtype, torch.float32))
+        var, mean = torch.var_mean(rows, (0, 2), correction=0, keepdim=True)
+        weight, bias = (p.to(rows.dtype).unsqueeze(1) for p in (self.weight, self.bias))
+        out = torch.addcmul(bias, (rows - mean) * (var + self.eps).rsqrt(), weight).view(x.shape)
+        return out if torch.is_autocast_enabled(x.device.type) else out.to(x.dtype)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.num_nodes}, {self.channels}, eps={self.eps})"
