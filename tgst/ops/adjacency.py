@@ -110,7 +110,7 @@ class Adjacency(NamedTuple):
             label = torch.zeros_like(source)
         else:
             label = edge_type.to(edge_index.dtype, copy=True)
-        plain = (*_sort(target, num_nodes), *_sort(source, num_nodes))
+        plain: tuple[Tensor, ...] = (*_sort(target, num_nodes), *_sort(source, num_nodes))
         labelled = plain
         if num_partitions > 1:
             rows, ends = num_partitions * num_nodes, (target, source)

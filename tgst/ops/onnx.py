@@ -7,6 +7,8 @@ writer per element, or adds up in sequence (ScatterElements), and gives the same
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -69,7 +71,7 @@ def _dense(x: Tensor, weight: Tensor, source: Tensor, target: Tensor, rows: int)
 def _padded(x, weight, source, target, in_ptr, in_order) -> Tensor:
     rows, num_edges = in_ptr.shape[0] - 1, source.shape[0]
     # The largest degree, at least one: not known before the graph is.
-    width = torch.nn.functional.pad(in_ptr.diff(), (0, 1), value=1).max().item()
+    width: Any = torch.nn.functional.pad(in_ptr.diff(), (0, 1), value=1).max().item()
     torch._check(width >= 1)
     row = target.index_select(0, in_order)
     place = torch.arange(num_edges, device=x.device) - in_ptr.index_select(0, row)
