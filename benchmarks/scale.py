@@ -199,7 +199,9 @@ def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> N
     right.set(xscale="log", yscale="log", xlabel="nodes", ylabel="extra memory, MiB")
     for axis in (left, right):
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=8)
+    figure.legend(
+        *left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8
+    )
     left.yaxis.set_major_formatter("{x:g}")
     left.yaxis.set_minor_formatter("{x:g}")
     figure.suptitle(f"{FEATURES} features; {about['hardware']}, {about['threads']} threads")
