@@ -76,7 +76,9 @@ class NodeLayerNorm(torch.nn.Module):
         var, mean = torch.var_mean(rows, (0, 2), correction=0, keepdim=True)
         weight, bias = (p.to(rows.dtype).unsqueeze(1) for p in (self.weight, self.bias))
         out = torch.addcmul(bias, (rows - mean) * (var + self.eps).rsqrt(), weight).view(x.shape)
-        return out if torch.is_autocast_enabled(x.device.type) else out.to(x.dtype)
+        # As eagerly: autocast leaves normalisations in single precision, but not on CPU.
+        wide = x.device.type != "cpu" and torch.is_autocast_enabled(x.device.type)
+        return out if wide else out.to(x.dtype)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.num_nodes}, {self.channels}, eps={self.eps})"
