@@ -114,8 +114,8 @@ def product_per_label(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
 
 def _as_convolution(x: Tensor) -> bool:
     # A convolution refuses images without width.
-    fits = x.dtype in _NARROW and x.size(-2) > 0 and torch.backends.mkldnn.enabled
-    return x.device.type == "cpu" and fits
+    fits = x.dtype in _NARROW and x.size(-2) > 0
+    return x.device.type == "cpu" and fits and bool(torch.backends.mkldnn.enabled)
 
 
 def _image(rows: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class ChebConv(SparseConv):
 
     def _terms(self, x: Tensor, product: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         yield x
-        previous, current = None, x
+        previous = current = x
         for order in range(1, self.K):
             following = product(current)
             if 1 < order < self.K - 1:

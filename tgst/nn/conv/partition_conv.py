@@ -135,11 +135,11 @@ class PartitionConv(SparseConv):
         num_nodes, steps, _ = x.shape
         hidden = ops.spmm(adjacency, x, weight, fold="target", backend=self.backend)
         hidden = hidden.view(num_nodes, self.num_partitions, steps, self.in_channels)
-        bias = self.bias
+        bias: Tensor | None = self.bias
         if self.bias_mode == "message":
             ones = x.new_ones(num_nodes, 1)
             degree = ops.spmm(adjacency, ones, weight, fold="target", backend=self.backend)
-            bias = degree.view(num_nodes, self.num_partitions) @ bias.to(degree.dtype)
+            bias = degree.view(num_nodes, self.num_partitions) @ self.bias.to(degree.dtype)
             bias = bias if self.shift is None else bias + self.shift.to(bias.dtype)
         return sum_over_labels(hidden, self.weight, bias)
 
