@@ -51,8 +51,10 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if not torch.compiler.is_compiling():
         return _ByteMask.apply(x, level)
     # The mask from a seed of its own: the compiler takes two calls with equal arguments for one.
-    mask = _seeded_mask(x.detach(), torch.randint(2**63 - 1, ()), level)
-    return x * mask * _scale(level)
+    # One dimension: what is kept in four, the compiler rearranges as if it were an image.
+    flat = x.flatten()
+    mask = _seeded_mask(flat.detach(), torch.randint(2**63 - 1, ()), level)
+    return (flat * mask * _scale(level)).view(x.shape)
 
 
 class _ByteMask(torch.autograd.Function):

@@ -29,7 +29,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not _as_convolution(x):
         return F.linear(x, weight, bias)
-    return _rows(F.conv2d(_image(x.unsqueeze(1)), weight[:, :, None, None], bias)).squeeze(1)
+    # A kernel in the memory format of the image: the compiler would convert the image otherwise.
+    kernel = _image(weight[:, None, None])
+    return _rows(F.conv2d(_image(x.unsqueeze(1)), kernel, bias)).squeeze(1)
 
 
 class RowLinear(torch.nn.Linear):

@@ -114,7 +114,10 @@ class TrafficBlock(torch.nn.Module):
         edges = {name: given[name] for name in self.edge_arguments}
         aligned = x if self.folded and self.align_mode == "beside" else self._align(x)
         x = self.conv(aligned if self.align_mode == "before" else x, edge_index, **edges)
-        x = F.relu(x if self.folded else x + aligned)
+        # Flat: what is kept in four dimensions, the compiler rearranges as if it were an image.
+        rows = x.flatten(0, -2)
+        rows = F.relu(rows) if self.folded else F.relu_(rows + aligned.flatten(0, -2))
+        x = rows.view(x.shape)
         x = _activate(self.temporal2(x), self.gates[1])
         return dropout(self.norm(x), self.dropout, self.training)
 
