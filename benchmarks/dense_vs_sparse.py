@@ -110,7 +110,8 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
         f"{measured_on(about)} One weighted sum, forward and backward into features and weights, "
         f"{about['features']} features, float32, random graphs of different pairs of nodes. "
         f"Medians of up to {about['repetitions']} interleaved samples, at least 3. Sparse: "
-        f"`{SPARSE}`.",
+        f"`{SPARSE}`. Dense: `{DENSE}`, which writes the weights of the edges into a matrix in "
+        "each pass; a matrix that is there already saves that.",
         "",
         "The share of pairs at which the lines cross; dense is faster above:",
         "",
@@ -118,11 +119,11 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     cells = []
     for nodes, share in found["share"].items():
         line = _line(rows, "share", nodes=int(nodes))
-        cells.append([f"{int(nodes):,}", _where(share, line), _taken(line)])
+        cells.append([f"{int(nodes):,}", where(share, line), _taken(line)])
     lines += table(["nodes", "crossing", "the automatic choice takes dense from"], cells)
     line = _line(rows, "degree")
-    where = f"cross at {found['nodes']:.0f} nodes" if found["nodes"] is not None else "do not cross"
-    lines += [f"With {DEGREE} edges per node the lines {where}.", ""]
+    told = f"cross at {found['nodes']:.0f} nodes" if found["nodes"] is not None else "do not cross"
+    lines += [f"With {DEGREE} edges per node the lines {told}.", ""]
     head = ["nodes", "edges per node", "share", "dense ms", "sparse ms", "auto ms", "chosen"]
     head += ["sparse / dense", "auto / faster", "dense MiB", "sparse MiB"]
     for title, chosen in (("Constant degree", line), ("Shares", _line(rows, "share"))):
@@ -130,7 +131,8 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _where(share: float | None, line: Sequence[dict[str, Any]]) -> str:
+def where(share: float | None, line: Sequence[dict[str, Any]]) -> str:
+    """Say at which share the lines cross, or who is faster at all shares that were measured."""
     if share is not None:
         return f"{share:.0%}"
     if not line:
@@ -208,13 +210,14 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     log = Log(arguments.out, "dense_vs_sparse", about, arguments.afresh)
     rows: list[dict[str, Any]] = []
     for point in points(nodes, shares, features):
-        rows += log.rows(
+        found = log.rows(
             point,
             lambda point=point: [  # type: ignore[misc]
                 measure(point, features, arguments.seed, arguments.repetitions, arguments.device)
             ],
         )
-        print(rows[-1], flush=True)
+        print(*found, flush=True)
+        rows += found
     about.update(features=features, crossings=crossings(rows))
     write(arguments.out, "dense_vs_sparse", about, rows, markdown(about, rows))
     draw(about, rows, arguments.out / "dense_vs_sparse.png")

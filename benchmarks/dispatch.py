@@ -148,10 +148,11 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         "# The automatic choice against the best backend",
         "",
-        f"{measured_on(about)} Random graphs of N x degree different pairs of nodes. Medians of up "
-        f"to {about['repetitions']} interleaved samples, at least 3; a point above {AGAIN:g} was "
-        "measured again with three times as many, and the second measurement counts, whatever it "
-        "is. The costs that the choice goes by were measured on other graphs: "
+        f"{measured_on(about)} Random graphs of N x degree different pairs of nodes, up to "
+        f"{ELEMENTS:.1e} edges times features; the best of the backends that may be chosen. "
+        f"Medians of up to {about['repetitions']} interleaved samples, at least 3; a point above "
+        f"{AGAIN:g} was measured again with three times as many, and the second measurement "
+        "counts, whatever it is. The costs that the choice goes by were measured on other graphs: "
         f"{dispatch_table.MEASURED_ON.get(about['device'].split(':')[0], 'not measured')}.",
         "",
         f"Over the points above {FLOOR:g} ms (wanted: mean at most {MEAN:g}, largest at most "

@@ -124,7 +124,9 @@ def markdown(about: dict[str, Any], problems: list[dict[str, Any]]) -> str:
         "joined beforehand; FastRGCNConv, which makes a matrix for every edge, runs on as few "
         "steps as make about 30,000 edges, its time is multiplied. Largest difference from ours "
         f"in float64, relative to the largest number: {worst:.1e} (tsl's layer computes something "
-        "else and is not compared).",
+        "else and is not compared). PyG's ChebConv makes the scaled Laplacian of the edge weights "
+        "in every call; ours and the dense product are given it, and learn its entries where "
+        "weights are learnable.",
         "",
         "| target: ours over the best way of PyG | rival | at least | measured | met |",
         "|---|---|---|---|---|",

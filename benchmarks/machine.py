@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-PACKAGES = ("torch", "torch-geometric", "torch-scatter", "triton", "lightning", "numpy")
+PACKAGES = ("torch", "torch-geometric", "torch-scatter", "triton", "dgl", "lightning", "numpy")
+CHANGES = "+changes"  # after a commit from which files differ
 
 
 def machine() -> dict[str, Any]:
@@ -43,7 +44,7 @@ def commit(folder: Path = Path(__file__).parent) -> str | None:
         changes = _git(folder, "status", *tracked)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return f"{found}+changes" if changes else found
+    return f"{found}{CHANGES}" if changes else found
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -84,6 +84,7 @@ def measured_task(
             if name in flops:
                 row["flops"] = flops[name]
                 row["share"] = flops[name] / (times[name].median / 1e3) / rate
+            case.contenders[name].model.zero_grad()  # else a GPU's peak lacks the gradients before
             row["peak_bytes"] = peak_extra_bytes(functions[name], settings.device, warm_up=False)
         if task == INFERENCE and mode != EAGER:
             eager = runs(case.contenders[name], task, EAGER)()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contenders import COMPILED, EAGER, TRAINING
+from benchmarks.contenders import EAGER, TRAINING
 from benchmarks.records import measured_on
 
 
@@ -113,4 +113,4 @@ def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> No
 
 def _label(row: dict[str, Any]) -> str:
     name = row["model"].replace(" on [", "\non [").replace(", a loop", "\na loop")
-    return name if row["mode"] == EAGER else f"{name}, {COMPILED}"
+    return name if row["mode"] == EAGER else f"{name}, {row['mode']}"

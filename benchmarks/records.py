@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.machine import machine
+from benchmarks.machine import CHANGES, machine
 
 SUITES = ("spmm", "layers", "models", "dense_vs_sparse", "scale", "dispatch")
 
@@ -63,18 +63,22 @@ def device_name(device: torch.device) -> str:
 class Log:
     """The rows measured so far, a line per point: a run that was broken off goes on from it.
 
-    It is taken up only by a run of the same command, commit and machine. A point at which two runs
-    ended is not tried again.
+    It is taken up only by a run of the same command, commit and machine, and not while files differ
+    from the commit, as nobody knows whether they still are the same. A point at which two runs
+    ended is not tried again, and is named in ``about``, what the record says about its run.
     """
 
     def __init__(self, out: Path, name: str, about: dict[str, Any], afresh: bool = False) -> None:
         self.path = out / f"{name}.partial.jsonl"
         self.done: dict[str, list[dict[str, Any]]] = {}
         self.begun: dict[str, int] = {}
-        same = {key: value for key, value in about.items() if key != "date"}
+        same = {key: value for key, value in about.items() if key not in ("date", "left_out")}
         same["command"] = same["command"].replace(" --afresh", "")
         head = json.dumps(same, sort_keys=True)
+        self.left_out: list[str] = []
+        about["left_out"] = self.left_out
         out.mkdir(parents=True, exist_ok=True)
+        afresh = afresh or str(about["commit"]).endswith(CHANGES)
         if not afresh and self.path.exists() and not self._read(head):
             self.done, self.begun = {}, {}
         if not self.done and not self.begun:
@@ -100,6 +104,7 @@ class Log:
             return self.done[key]
         if self.begun.get(key, 0) >= 2:
             print(f"{key}: left out, two runs ended there", flush=True)
+            self.left_out.append(key)
             return []
         self._write({"point": key})
         rows = measure()
@@ -131,9 +136,11 @@ def measured_on(about: dict[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     commit = f"commit {about['commit']}; " if about.get("commit") else ""
     device = "" if about.get("device", "cpu") == "cpu" else f"{about['device']}; "
+    ended = "; ".join(about.get("left_out", ()))
     return (
         f"{device}{about['hardware']}, {about['threads']} threads; {packages}; {commit}"
         f"{about['date']}; `{about['command']}` (seed {about['seed']})."
+        + (f" Left out, as two runs ended there: {ended}." if ended else "")
     )
 
 

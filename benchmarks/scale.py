@@ -22,8 +22,9 @@ from benchmarks.peers_spmm import PYG, pyg
 from benchmarks.records import measured_on, number, parse, parser, table, write
 from tgst.ops import Adjacency, spmm
 from tgst.ops.choose import choose_backend
-from tgst.ops.compare import Operands, operands
+from tgst.ops.compare import Operands, forward, operands, training
 from tgst.ops.measure import peak_extra_bytes, time_interleaved
+from tgst.ops.rivals import Product
 from tgst.transforms import SpatialOrder
 
 NODES = (2_000, 20_000, 200_000, 2_000_000)
@@ -65,9 +66,12 @@ def measure(
             if given is None:  # features and weights serve all orders
                 given = operands(adjacency, None, (FEATURES,), torch.float32, seed)
             about[nodes, order] = _size(adjacency, built, device)
-            _add(calls, nodes, order, AUTO, _sum(adjacency), given)
+            products = {AUTO: _sum(adjacency)}
             if order == ROWS:
-                _add(calls, nodes, order, PYG, pyg(edge_index), given)
+                products[PYG] = pyg(edge_index)
+            for name, product in products.items():
+                calls[nodes, order, name, "forward"] = forward(product, given)
+                calls[nodes, order, name, "training"] = training(product, given)
     gc.collect()
     times = time_interleaved(
         {"|".join(map(str, key)): call for key, call in calls.items()},  # type: ignore[arg-type]
@@ -104,28 +108,8 @@ def _size(adjacency: Adjacency, built: float, device: torch.device) -> dict[str,
     }
 
 
-def _sum(adjacency: Adjacency) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def _sum(adjacency: Adjacency) -> Product:
     return lambda x, weight: spmm(adjacency, x, weight)
-
-
-def _add(
-    calls: dict[tuple[int, str, str, str], Callable[[], object]],
-    nodes: int,
-    order: str,
-    name: str,
-    product: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    given: Operands,
-) -> None:
-    def forward() -> torch.Tensor:
-        with torch.no_grad():
-            return product(given.x, given.weight)
-
-    def training() -> tuple[torch.Tensor, ...]:
-        out = product(given.x, given.weight)
-        return out, *torch.autograd.grad(out, (given.x, given.weight), given.grad)
-
-    calls[nodes, order, name, "forward"] = forward
-    calls[nodes, order, name, "training"] = training
 
 
 def growth(rows: Sequence[dict[str, Any]], kind: str = "training") -> float | None:

@@ -178,7 +178,9 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     arguments, about = parse(_parser(), arguments_given)
     device = arguments.device
     log = Log(arguments.out, "spmm", about, arguments.afresh)
-    speed = copy_bandwidth(device, 2**24 if arguments.quick else 2**28)
+    size = 2**24 if arguments.quick else 2**28
+    # Kept with the rows whose shares were taken of it.
+    speed = log.rows("copy", lambda: [{"speed": copy_bandwidth(device, size)}])[0]["speed"]
     rows: list[dict[str, Any]] = []
     for point in points(arguments.quick, device):
         if arguments.nodes and point.nodes not in arguments.nodes:

@@ -106,11 +106,14 @@ def dispatch(record: dict[str, Any] | None) -> str:
 
 def dense_vs_sparse(record: dict[str, Any] | None) -> str:
     r"""Returns where the dense product becomes the faster one."""
+    from benchmarks.dense_vs_sparse import where
+
     if record is None:
         return MISSING + "\n"
     rows: list[Sequence[str]] = [("nodes", "share of pairs at which the lines cross")]
     for nodes, share in record["crossings"]["share"].items():
-        rows.append((f"{int(nodes):,}", "they do not" if share is None else f"{share:.0%}"))
+        line = [r for r in record["rows"] if (r["line"], r["nodes"]) == ("share", int(nodes))]
+        rows.append((f"{int(nodes):,}", where(share, line)))
     at = record["crossings"]["nodes"]
     line = "do not cross" if at is None else f"cross at {at:.0f} nodes"
     told = f"With 8 edges per node the lines {line}."

@@ -16,6 +16,7 @@ from benchmarks.contenders import (
     EAGER_BF16,
     INFERENCE,
     LATENCY,
+    MODES,
     TRAINING,
     Target,
     counted_flops,
@@ -25,7 +26,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.model_cases import DENSE, FOLDED, OURS, Grid, Traffic, cases, device_cases
 from benchmarks.models import Settings, judged, main, measured_task, ratio
-from benchmarks.models_report import markdown
+from benchmarks.models_report import _label, markdown
 from benchmarks.peers import BATCHED, DIFFCONV, LOOP, STCONV, STCONV_WIDE
 
 TINY = Traffic(30, 120, 2, 1.6, 10.0)
@@ -278,6 +279,11 @@ def test_everything_goes_to_a_device(traffic):
     assert meta.batch[0].device.type == meta.expected.device.type == "meta"
     assert next(meta.model.parameters()).device.type == "meta"
     assert meta.keywords == traffic.contenders[OURS].keywords
+
+
+def test_every_mode_has_a_bar_of_its_own():
+    labels = [_label(row_of(OURS, 1.0, mode)) for mode in MODES]
+    assert labels == ["ours", "ours, compiled", "ours, eager, bfloat16", "ours, compiled, bfloat16"]
 
 
 def test_cases_of_a_gpu():

@@ -41,6 +41,12 @@ def test_another_run_begins_afresh(tmp_path, change):
     assert other.rows(1, lambda: [{"ms": 2.0}]) == [{"ms": 2.0}]
 
 
+def test_changed_files_are_measured_afresh(tmp_path):
+    about = {**ABOUT, "commit": "abc+changes"}
+    for ms in (1.0, 2.0):  # the files may have been changed again
+        assert Log(tmp_path, "some", about).rows(1, lambda ms=ms: [{"ms": ms}]) == [{"ms": ms}]
+
+
 def test_afresh(tmp_path):
     Log(tmp_path, "some", ABOUT).rows(1, lambda: [{"ms": 1.0}])
     about = {**ABOUT, "command": f"{ABOUT['command']} --afresh"}
@@ -53,11 +59,13 @@ def test_a_point_that_ended_two_runs_is_left_out(tmp_path, capsys):
     def end():
         raise MemoryError
 
+    about = {**ABOUT, "hardware": "a machine", "threads": 2, "versions": {"torch": "2"}}
     for _ in range(2):
         with pytest.raises(MemoryError):
-            Log(tmp_path, "some", ABOUT).rows(1, end)
-    assert Log(tmp_path, "some", ABOUT).rows(1, end) == []
+            Log(tmp_path, "some", about).rows(1, end)
+    assert Log(tmp_path, "some", about).rows(1, end) == []
     assert "two runs ended there" in capsys.readouterr().out
+    assert measured_on(about).endswith("(seed 0). Left out, as two runs ended there: 1.")
 
 
 def test_a_line_cut_off_is_passed_over(tmp_path):

@@ -62,7 +62,7 @@ def compare(
         ``extra_bytes`` (the peak beyond inputs, outputs and gradients).
     """
     result: dict[str, dict[str, Any]] = {name: {} for name in products}
-    for kind, wrap in (("forward", _forward), ("training", _training)):
+    for kind, wrap in (("forward", forward), ("training", training)):
         calls = {name: wrap(product, given) for name, product in products.items()}
         if kind == "training":
             calls = {name: call for name, call in calls.items() if name not in without_training}
@@ -76,7 +76,9 @@ def compare(
     return result
 
 
-def _forward(product: Product, given: Operands) -> Callable[[], object]:
+def forward(product: Product, given: Operands) -> Callable[[], object]:
+    """Return what runs a product without gradients."""
+
     def call() -> Tensor:
         with torch.no_grad():
             return product(given.x, given.weight)
@@ -84,7 +86,8 @@ def _forward(product: Product, given: Operands) -> Callable[[], object]:
     return call
 
 
-def _training(product: Product, given: Operands) -> Callable[[], object]:
+def training(product: Product, given: Operands) -> Callable[[], object]:
+    """Return what runs a product and its gradients by features and weights."""
     leaves = (given.x, given.weight)
 
     def call() -> tuple[Tensor, ...]:
