@@ -24,6 +24,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.peers import BATCHED, LOOP, STCONV, STCONV_WIDE, traffic_peers
 from benchmarks.sensor_graph import SensorGraph, sensor_graph
+from tgst.nn import fuse
 from tgst.nn.models import STResNet
 from tgst.ops import Adjacency
 
@@ -123,21 +124,16 @@ def skeleton(size: skeleton_step.Size, check: skeleton_step.Size, seed: int) -> 
     """Return the case of SkeletonSTGCN."""
     given = skeleton_step.rivals(size, torch.float32, seed)
     agreement = skeleton_step.agreement(skeleton_step.rivals(check, torch.float64, seed))
-    dense, ours, absent = skeleton_contenders(given)
-    contenders = {DENSE: dense, OURS: ours}
-    folded = folded_model(ours.model)
-    if folded is None:
-        absent[FOLDED] = "the model has no fuse()"
-    else:
-        contenders[FOLDED] = ours._replace(model=folded, trains=False)
-        agreement["output with folded norms"] = folded_difference(check, seed)
+    agreement["output with folded norms"] = folded_difference(check, seed)
+    dense, ours = skeleton_contenders(given)
+    folded = ours._replace(model=folded_model(ours.model), trains=False)
     return Case(
         "skeleton",
         f"SkeletonSTGCN, {size.clips} clips of {size.persons} persons, {size.frames} frames, "
         f"{size.skeleton}, {len(size.widths)} blocks",
-        contenders,
+        {DENSE: dense, OURS: ours, FOLDED: folded},
         (DENSE, OURS),
-        absent,
+        {},
         agreement,
         (
             *(Target(OURS, DENSE, TRAINING, mode, 1.2) for mode in (EAGER, COMPILED)),
@@ -146,9 +142,7 @@ def skeleton(size: skeleton_step.Size, check: skeleton_step.Size, seed: int) -> 
     )
 
 
-def skeleton_contenders(
-    given: skeleton_step.Rivals,
-) -> tuple[Contender, Contender, dict[str, str]]:
+def skeleton_contenders(given: skeleton_step.Rivals) -> tuple[Contender, Contender]:
     """Return the dense model and ours, on the same clips."""
     clips, graph = given.clips, given.graph
     dense = Contender(given.dense, (clips,), (clips[:1],), given.labels, cross_entropy)
@@ -164,25 +158,21 @@ def skeleton_contenders(
         cross_entropy,
         {"person_dim": 2},
     )
-    return dense, ours, {}
+    return dense, ours
 
 
-def folded_model(model: nn.Module) -> nn.Module | None:
+def folded_model(model: nn.Module) -> nn.Module:
     """Return a copy for inference with the normalisations folded into the convolutions."""
-    if not hasattr(model, "fuse"):
-        return None
-    copy = deepcopy(model).eval()
-    return copy.fuse() or copy
+    return fuse(deepcopy(model).eval())
 
 
 def folded_difference(size: skeleton_step.Size, seed: int) -> float:
     """Return what folding changes in double precision, with moved statistics."""
     given = skeleton_step.rivals(size, torch.float64, seed)
-    _, ours, _ = skeleton_contenders(given)
+    _, ours = skeleton_contenders(given)
     ours.model.train()
     ours.model(*ours.batch, **ours.keywords)
     folded = folded_model(ours.model)
-    assert folded is not None
     with torch.no_grad():
         expected = ours.model.eval()(*ours.batch, **ours.keywords)
         return relative_difference(folded(*ours.batch, **ours.keywords), expected)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmarks import model_cases, skeleton_step
+from benchmarks import model_cases
 from benchmarks.contenders import (
     COMPILED,
     COMPILED_BF16,
@@ -235,14 +235,6 @@ def test_a_failed_compilation_is_in_the_table(tmp_path):
     }
     text = markdown(about, [case])
     assert "| training step | compiled | ours | BackendError: no g++ | | | | |" in text
-
-
-def test_skeleton_without_fuse(monkeypatch):
-    monkeypatch.setattr(model_cases, "folded_model", lambda model: None)
-    size = skeleton_step.Size(2, 2, 8, (8, 8, 16), (1, 1, 2))
-    case = model_cases.skeleton(size, size, seed=0)
-    assert FOLDED not in case.contenders
-    assert case.absent[FOLDED] == "the model has no fuse()"
 
 
 def test_targets_across_modes_and_of_memory():
