@@ -122,6 +122,7 @@ def _row(
         "ratio": auto / times[best],
         "samples": numbers["auto"][f"{kind}_samples"],
         "times": times,
+        "spreads": {name: values[f"{kind}_spread_ms"] for name, values in numbers.items()},
     }
 
 

@@ -117,6 +117,8 @@ def test_quick_run(tmp_path):
     for found in record["rows"]:
         assert found["ratio"] == pytest.approx(found["auto_ms"] / found["best_ms"])
         assert found["best_ms"] == min(found["times"].values()) == found["times"][found["best"]]
+        assert set(found["spreads"]) == {"auto", *found["times"]}
+        assert all(spread >= 0 for spread in found["spreads"].values())
         chosen = choose_backend(
             found["nodes"],
             found["nodes"],
