@@ -12,7 +12,15 @@ from torch_geometric.nn import GATConv
 from tests.nn import skeletons as s
 from tests.nn import test_grid_models as grids
 from tgst.loader import PadTime
-from tgst.nn import PartitionConv, PerStep, ResidualUnit, SkeletonBlock, TemporalConv, fuse
+from tgst.nn import (
+    ChannelBatchNorm,
+    PartitionConv,
+    PerStep,
+    ResidualUnit,
+    SkeletonBlock,
+    TemporalConv,
+    fuse,
+)
 from tgst.nn.folding import fold_norm
 from tgst.nn.models import (
     ImageClassifier,
@@ -260,8 +268,34 @@ def test_any_sequence_of_torch_layers(affine, bias):
     assert fused[0].bias is not None
 
 
+def test_a_layer_in_two_places_takes_each_norm_once():
+    layer = torch.nn.Linear(4, 4)
+    model = torch.nn.Sequential(layer, torch.nn.BatchNorm1d(4), layer, torch.nn.BatchNorm1d(4))
+    x = torch.randn(9, 4, dtype=torch.float64)
+    assert_fused(randomised(model), lambda model: model(x))
+
+
+class Activated(torch.nn.BatchNorm1d):
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+@pytest.mark.parametrize(
+    ("layer", "norm"),
+    [
+        (TemporalConv(3, 6, 3), torch.nn.BatchNorm1d(6)),  # over the six time steps
+        (torch.nn.Conv1d(6, 5, 1), ChannelBatchNorm(3)),
+        (torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(6)),
+        (torch.nn.Conv1d(6, 5, 1), Activated(5)),
+    ],
+)
+def test_norms_of_another_dimension_or_kind_stay(layer, norm):
+    x = torch.randn(9, 6, 3, dtype=torch.float64)
+    assert_fused(randomised(torch.nn.Sequential(layer, norm)), lambda model: model(x), ["1"])
+
+
 def test_gated_convolutions_and_other_modules_are_not_folded():
-    norm = torch.nn.BatchNorm1d(4).eval()
+    norm = ChannelBatchNorm(4).eval()
     for layer in (TemporalConv(3, 4, 3, gate="glu"), torch.nn.ReLU(), torch.nn.Bilinear(2, 2, 4)):
         assert fold_norm(layer, norm) is norm
     layer = torch.nn.LayerNorm(4)

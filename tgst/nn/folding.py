@@ -7,16 +7,36 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import Conv1d, Conv2d, Conv3d, Identity, Linear, Module, Parameter, Sequential
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Identity,
+    Linear,
+    Module,
+    Parameter,
+    Sequential,
+    SyncBatchNorm,
+)
 
 from tgst.nn.conv import ChebConv, PartitionConv
+from tgst.nn.norm import ChannelBatchNorm
 from tgst.nn.temporal import TemporalConv
 
 M = TypeVar("M", bound=Module)
 
-_OUT_FIRST = (TemporalConv, Conv1d, Conv2d, Conv3d, Linear)
-_OUT_LAST = (PartitionConv, ChebConv)
+# Layers whose channels are the last dimension or the second one (a linear layer's of rows: both),
+# each with the normalisations of that dimension.
+_LAST = (TemporalConv, PartitionConv, ChebConv, Linear)
+_SECOND = (Conv1d, Conv2d, Conv3d, Linear)
+_PAIRS = (
+    (_LAST, (ChannelBatchNorm,)),
+    (_SECOND, (BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm)),
+)
+_OUT_LAST = (PartitionConv, ChebConv)  # their weights end with the output channels
 
 
 def fuse(module: M) -> M:
@@ -36,8 +56,9 @@ def fuse(module: M) -> M:
     :class:`tgst.nn.ChebConv`. What stays: layer normalisations, whose statistics are those of
     the input; a batch normalisation of the input, or after a sum that goes on past it (the first
     one of a residual unit), or after a convolution that is not ours or torch's (within
-    :class:`tgst.nn.PerStep`), or one that keeps no statistics; and a layer with hooks or
-    parametrisations.
+    :class:`tgst.nn.PerStep`), or one that keeps no statistics; a layer with hooks or
+    parametrisations; and subclasses. A linear layer before a :class:`torch.nn.BatchNorm1d` is taken
+    to give rows :math:`(N, C)`.
 
     The outputs are the same up to rounding. The copy is a module like any other, with other
     parameters: its :obj:`state_dict` fits a network that was fused as well. It is not meant for
@@ -57,6 +78,7 @@ def fuse(module: M) -> M:
                 f"{name or type(module).__name__} in training mode"
             )
     fused = copy.deepcopy(module)
+    _separate(fused)
     with torch.no_grad():
         for part in list(fused.modules()):
             if type(part) is TemporalConv:
@@ -79,9 +101,7 @@ def fold_norm(layer: Module, norm: Module) -> Module:
         torch.nn.Module: What remains of the normalisation: the identity, or itself where it cannot
         be folded.
     """
-    if not isinstance(norm, _BatchNorm) or norm.running_mean is None or not _foldable(layer):
-        return norm
-    if _watched(layer) or _watched(norm):
+    if not _foldable(layer, norm) or _watched(layer) or _watched(norm):
         return norm
     if isinstance(layer, TemporalConv):
         _fold_residual(layer)
@@ -104,11 +124,22 @@ def _scale_and_shift(layer: Any, scale: Tensor, shift: Tensor) -> None:
     layer.bias = Parameter(bias.to(dtype), keep)  # type: ignore[union-attr]
 
 
-def _foldable(layer: Module) -> bool:
+def _separate(module: Module) -> None:
+    # A layer with several places would take on the normalisations of all of them.
+    seen: set[int] = set()
+    for part in list(module.modules()):
+        for name, child in part._modules.items():
+            if id(child) in seen and type(child) in (*_LAST, *_SECOND):
+                part._modules[name] = copy.deepcopy(child)
+            seen.add(id(child))
+
+
+def _foldable(layer: Any, norm: Any) -> bool:
     # The types themselves: what a subclass (a parametrised layer is one) does is not known.
-    if type(layer) is TemporalConv:
-        return layer.gate is None
-    return type(layer) in (*_OUT_FIRST, *_OUT_LAST)
+    fits = any(type(layer) in layers and type(norm) in norms for layers, norms in _PAIRS)
+    if not fits or norm.running_mean is None or getattr(layer, "gate", None) is not None:
+        return False
+    return norm.num_features == layer.weight.size(-1 if type(layer) in _OUT_LAST else 0)
 
 
 def _watched(layer: Module) -> bool:
