@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from torch_geometric.nn import GATConv, GCNConv
+from torch_geometric.nn import GATConv, GCNConv, RGCNConv
 
 from tests.nn import skeletons as s
 from tgst.nn import ChebConv, FixedGraph, PartitionConv, PerStep
@@ -52,6 +52,17 @@ def test_convolutions_of_pyg_take_the_edges_as_they_are(graph, conv):
     x = torch.randn(7, 2, 12, 2, dtype=torch.float64)
     fixed = FixedGraph(model, graph.edge_index, None, weight, num_nodes=7)
     torch.testing.assert_close(fixed(x), model(x, graph.edge_index, edge_weight=weight))
+
+
+@pytest.mark.parametrize("form", ["tensors", "adjacency"])
+def test_labels_reach_convolutions_of_pyg(graph, form):
+    model = TrafficSTGCN(2, 1, conv=lambda i, o: PerStep(RGCNConv(i, o, 3)), **SMALL).double()
+    x = torch.randn(7, 2, 12, 2, dtype=torch.float64)
+    given = graph.edge_index, graph.edge_type
+    expected = model(x, *given)
+    if form == "adjacency":
+        given = Adjacency.build(*given, 7, 3), None
+    torch.testing.assert_close(FixedGraph(model, *given, num_nodes=7)(x), expected)
 
 
 def test_skeletons_with_masks_by_name():

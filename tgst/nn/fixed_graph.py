@@ -56,13 +56,17 @@ class FixedGraph(torch.nn.Module):
         self.model, self.training = model, model.training
         parts = list(model.modules())
         partitions = max(getattr(part, "num_partitions", None) or 1 for part in parts)
-        if isinstance(edge_index, ops.Adjacency):
-            adjacency = ops.as_adjacency(edge_index, edge_type, num_nodes, partitions)
-        else:
-            adjacency = ops.Adjacency.build(edge_index, edge_type, num_nodes, partitions)
-        self.num_nodes = adjacency.num_nodes
-        # PyG's own convolutions take the edges as they are.
+        # PyG's own convolutions take the edges and the labels, of any number, as they are.
         self.takes_adjacency = not any(isinstance(part, PerStep) for part in parts)
+        any_labels = partitions == 1 and not self.takes_adjacency
+        if isinstance(edge_index, ops.Adjacency):
+            partitions = edge_index.num_partitions if any_labels else partitions
+            adjacency = ops.as_adjacency(edge_index, edge_type, num_nodes, partitions)
+            edge_type = adjacency.label if partitions > 1 else None
+        else:
+            labels = None if any_labels else edge_type
+            adjacency = ops.Adjacency.build(edge_index, labels, num_nodes, partitions)
+        self.num_nodes = adjacency.num_nodes
         tensors: dict[str, Tensor | None] = {"edge_weight": edge_weight, "e_id": e_id}
         if self.takes_adjacency:
             tensors |= {f"sorted_{name}": value for name, value in adjacency._asdict().items()}
