@@ -156,6 +156,16 @@ def test_torch_sparse_has_the_gradients():
     )
 
 
+def test_more_pairs_of_rows_than_32_bits_count():
+    generator = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(70_000, (2, 300), generator=generator, dtype=torch.int32)
+    found = rivals(as_adjacency(edge_index, None, 70_000), None, 1, torch.float64)
+    assert found[TORCH_SPARSE].reason is None
+    x, weight = (torch.randn(size, 1, dtype=torch.float64) for size in (70_000, 300))
+    outs = [found[name].product(x, weight[:, 0]) for name in (TORCH_SPARSE, "reference")]
+    torch.testing.assert_close(*outs)
+
+
 def test_the_random_state_is_kept():
     state = torch.get_rng_state()
     graph = GRAPHS["unsorted"]

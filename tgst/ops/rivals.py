@@ -43,7 +43,8 @@ def rivals(
         dtype (torch.dtype): Of features and weights.
         plain (bool): Include those that are no backends.
     """
-    rows, rows_out = _target_rows(adjacency, fold)
+    # In 64 bits: there may be more pairs of rows than 32 bits count.
+    source, rows, rows_out = adjacency.source.long(), *_target_rows(adjacency, fold)
     messages = adjacency.num_edges * width * dtype.itemsize
     pairs = adjacency.num_nodes * rows_out * dtype.itemsize
     largest = {"dense": pairs, "torch_scatter": messages, "reference": messages}
@@ -54,10 +55,10 @@ def rivals(
         found[name] = Rival(_of_backend(adjacency, fold, name), size, size, reason)
     if not plain:
         return found
-    gather = gather_scatter(adjacency.source, rows, rows_out)
+    gather = gather_scatter(source, rows, rows_out)
     found[GATHER_SCATTER] = Rival(gather, messages, messages)
     # Its gradient by the values is a product of all pairs of rows, on CPU.
-    found[TORCH_SPARSE] = Rival(*_sparse(adjacency, rows, rows_out, pairs))
+    found[TORCH_SPARSE] = Rival(*_sparse(source, rows, rows_out, adjacency.num_nodes, pairs))
     return found
 
 
@@ -97,13 +98,12 @@ def torch_sparse(source: Tensor, target: Tensor, rows_out: int, rows_in: int) ->
 
 
 def _sparse(
-    adjacency: Adjacency, rows: Tensor, rows_out: int, pairs: int
+    source: Tensor, target: Tensor, rows_out: int, rows_in: int, pairs: int
 ) -> tuple[Product, int, int, str | None]:
-    key = rows * adjacency.num_nodes + adjacency.source
+    key = target * rows_in + source
     parallel = int(key.unique().numel()) < key.numel()
     reason = "not run: its gradient is wrong for parallel edges" if parallel else None
-    product = torch_sparse(adjacency.source, rows, rows_out, adjacency.num_nodes)
-    return product, 0, pairs, reason
+    return torch_sparse(source, target, rows_out, rows_in), 0, pairs, reason
 
 
 def _of_backend(adjacency: Adjacency, fold: str | None, backend: str) -> Product:
@@ -112,8 +112,8 @@ def _of_backend(adjacency: Adjacency, fold: str | None, backend: str) -> Product
 
 def _target_rows(adjacency: Adjacency, fold: str | None) -> tuple[Tensor, int]:
     if fold is None:
-        return adjacency.target, adjacency.num_nodes
-    rows = adjacency.target * adjacency.num_partitions + adjacency.label
+        return adjacency.target.long(), adjacency.num_nodes
+    rows = adjacency.target.long() * adjacency.num_partitions + adjacency.label
     return rows, adjacency.ptr_label_in.shape[0] - 1
 
 
