@@ -132,18 +132,29 @@ def test_a_large_matrix_is_never_chosen(monkeypatch):
 
 def test_other_devices(monkeypatch):
     cuda = torch.device("cuda")
-    monkeypatch.setattr(choose, "_importable", lambda name: True)
+    monkeypatch.setattr(choose, "_usable", lambda name: True)
     choose._choose.cache_clear()
     assert choose_backend(10, 10, 100, cuda) == "triton"
-    monkeypatch.setattr(choose, "_importable", lambda name: name != "triton")
+    monkeypatch.setattr(choose, "_usable", lambda name: name != "triton")
     choose._choose.cache_clear()
     assert choose_backend(10, 10, 100, cuda) == "embedding_bag"
     choose._choose.cache_clear()
     assert choose_backend(10, 10, 100, torch.device("mps")) == "reference"
 
 
+def test_an_old_gpu_is_not_for_triton(monkeypatch):
+    pytest.importorskip("triton")
+    choose._choose.cache_clear()
+    for is_new, expected in ((True, "triton"), (False, "embedding_bag")):
+        choose._usable.cache_clear()
+        monkeypatch.setattr(choose.triton, "is_new_enough", lambda is_new=is_new: is_new)
+        assert choose_backend(10, 10, 100, torch.device("cuda")) == expected
+        choose._choose.cache_clear()
+    choose._usable.cache_clear()
+
+
 def test_what_cannot_be_imported_is_not_chosen(made_up, monkeypatch):
-    monkeypatch.setattr(choose, "_importable", lambda name: name != "sparse_csr")
+    monkeypatch.setattr(choose, "_usable", lambda name: name != "sparse_csr")
     choose._choose.cache_clear()
     assert choose_backend(9000, 9000, 90_000, CPU, width=64) == "embedding_bag"
 
@@ -233,6 +244,11 @@ def test_explanation_of_folded_rows(graph, fold, expected):
     text = explain_choice(graph.adjacency(), x, fold=fold)
     assert re.match(expected, text)
     assert text.split(":")[0] in BACKENDS
+
+
+def test_explanation_of_an_unknown_fold():
+    with pytest.raises(ValueError, match="fold: expected None, 'source' or 'target', got 'both'"):
+        explain_choice(random_graph(4, 8).adjacency(), torch.zeros(4, 2), fold="both")
 
 
 def test_explanation_does_not_look_at_values():

@@ -7,6 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
+from tgst.ops import triton
 from tgst.ops.adjacency import Adjacency
 from tgst.ops.backends import BACKENDS, check_backend
 from tgst.ops.dispatch_table import COSTS, MEASURED_ON
@@ -47,7 +48,12 @@ def explain_choice(
 
     Shapes:
         - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
+
+    Raises:
+        ValueError: If :obj:`fold` is unknown.
     """
+    if fold not in (None, "source", "target"):
+        raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
     ptr = adjacency.ptr_label_in if fold == "target" else adjacency.ptr_in
     rows_out, rows_in, edges = ptr.shape[0] - 1, x.shape[0], adjacency.num_edges
     width = x[:1].numel() if x.dim() > 1 else 1
@@ -67,7 +73,8 @@ def explain_choice(
     for name, product, out, into in asked:
         times = estimates(out, into, *sizes, width=width, dtype=x.dtype, product=product)
         lines.append(f"  {name}: {_listed(times)}")
-    lines += [f"  {line}" for line in _left_out(rows_out, rows_in, edges, x.dtype)]
+    left_out = _left_out(rows_out, rows_in, edges, x.device.type, x.dtype)
+    lines += [f"  {line}" for line in left_out]
     return "\n".join([*lines, f"  estimated from costs measured on {MEASURED_ON[x.device.type]}"])
 
 
@@ -109,7 +116,7 @@ def _choose(
     product: str,
 ) -> str:
     if _costs(device, dtype) is None:
-        names = (name for name in PREFERRED.get(device, ()) if _importable(name))
+        names = (name for name in PREFERRED.get(device, ()) if _usable(name))
         return next(names, "reference")
     times = _estimates(rows_out, rows_in, num_edges, device, width, dtype, product)
     return min(times, key=times.__getitem__)
@@ -170,8 +177,7 @@ def _estimates(
     return {
         name: sum(cost * amounts[kind] for kind, cost in of_backend.items())
         for name, of_backend in costs[product].items()
-        if _importable(name)
-        and (name != "dense" or dense_fits(rows_out, rows_in, num_edges, dtype))
+        if _usable(name) and (name != "dense" or dense_fits(rows_out, rows_in, num_edges, dtype))
     }
 
 
@@ -189,19 +195,19 @@ def _costs(device: str, dtype: torch.dtype) -> dict[str, dict[str, dict[str, flo
 
 
 @functools.cache
-def _importable(name: str) -> bool:
+def _usable(name: str) -> bool:
     try:
         check_backend(name)
     except (ImportError, ValueError):
         return False
-    return True
+    return name != "triton" or triton.is_new_enough()
 
 
 def _rule_unmeasured(device: str) -> str:
     if device not in PREFERRED:
         return f"the only choice for {device}"
-    missing = [name for name in PREFERRED[device] if not _importable(name)]
-    also = f" ({', '.join(missing)} cannot be imported)" if missing else ""
+    missing = [name for name in PREFERRED[device] if not _usable(name)]
+    also = f" ({', '.join(missing)} cannot run there)" if missing else ""
     return f"not measured there: the first of {', '.join(PREFERRED[device])}{also}"
 
 
@@ -210,10 +216,12 @@ def _listed(times: dict[str, float]) -> str:
     return ", ".join(f"{name} {time:.3g} ms" for name, time in ranked)
 
 
-def _left_out(rows_out: int, rows_in: int, num_edges: int, dtype: torch.dtype) -> list[str]:
+def _left_out(
+    rows_out: int, rows_in: int, num_edges: int, device: str, dtype: torch.dtype
+) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name in BACKENDS:
-        if name in LEFT_OUT:
+        if name in LEFT_OUT and (name, device) != ("triton", "cuda"):
             reasons.setdefault(LEFT_OUT[name], []).append(name)
     if not dense_fits(rows_out, rows_in, num_edges, dtype):
         limit = (

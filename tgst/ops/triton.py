@@ -56,12 +56,13 @@ def is_available(device_type: str) -> bool:
         device_type (str): The type of a :class:`torch.device`.
     """
     if device_type == "cuda":
-        return torch.cuda.is_available() and _import_error() is None and _is_new_enough()
+        return torch.cuda.is_available() and _import_error() is None and is_new_enough()
     return device_type == "cpu" and _is_interpreted() and _import_error() is None
 
 
 @functools.cache
-def _is_new_enough() -> bool:
+def is_new_enough() -> bool:
+    """Say whether all CUDA devices, if any, are of a kind that Triton compiles for."""
     # Volta and later; the weakest device decides, so that one answer holds for all.
     devices = range(torch.cuda.device_count())
     return all(torch.cuda.get_device_capability(device) >= (7, 0) for device in devices)
