@@ -189,6 +189,23 @@ def test_export_with_any_sizes(form, strict):
     assert "assert_async" not in str(program.graph)
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
+def test_export_with_named_sizes(dtype):
+    nodes, edges = torch.export.Dim("nodes"), torch.export.Dim("edges")
+    shapes = {1: edges}, {0: edges}, {0: nodes}, {0: edges}
+
+    def arguments(graph):
+        x, weight, _ = operands(graph, "target", (4,))
+        return graph.edge_index.to(dtype), graph.edge_type, x, weight
+
+    program = torch.export.export(
+        SortedProduct(), arguments(random_graph(10, 30)), dynamic_shapes=shapes
+    )
+    other = random_graph(13, 47, seed=5)
+    given = arguments(other)
+    torch.testing.assert_close(program.module()(*given), dense_spmm(other, *given[2:], "target"))
+
+
 def index_tensors(graph, fold):
     a = graph.adjacency()
     incoming, outgoing = (a.ptr_in, a.order_in), (a.ptr_out, a.order_out)

@@ -212,7 +212,7 @@ def _check_integers(name: str, tensor: Tensor) -> None:
 
 def _check_fit(edge_index: Tensor, num_nodes: int, num_partitions: int) -> None:
     """Check that row and edge numbers fit the dtype of the edges."""
-    if edge_index.dtype == torch.int64:
+    if edge_index.dtype == torch.int64 or is_exporting():  # there it would bound the sizes
         return
     rows, num_edges = num_partitions * num_nodes, edge_index.shape[1]
     if rows > _INT32_MAX or num_edges > _INT32_MAX:
