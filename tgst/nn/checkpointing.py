@@ -23,7 +23,7 @@ def run_block(block: Module, *given: Any, recompute: bool) -> Tensor:
         block (torch.nn.Module): The block.
         *given: Its arguments.
         recompute (bool): Whether the activations of the block are computed again in the backward
-            pass. Nothing is kept without gradients or in evaluation mode, where they are not.
+            pass. In evaluation mode and without gradients they are not.
     """
     if not (recompute and block.training and torch.is_grad_enabled()):
         return block(*given)
