@@ -18,7 +18,8 @@ class FixedGraph(torch.nn.Module):
     The edges are checked and sorted once, here, and move with the network: to another device, and
     into an exported program, where they are constants. For :func:`torch.onnx.export` that means
     that the runtime prepares the matrix or the table of neighbours when it loads the model, and not
-    in every call. The graph is no part of the :obj:`state_dict`.
+    in every call. The graph is a copy, without gradients, and no part of the
+    :obj:`state_dict`.
 
     .. code-block:: python
 
@@ -67,16 +68,16 @@ class FixedGraph(torch.nn.Module):
             labels = None if any_labels else edge_type
             adjacency = ops.Adjacency.build(edge_index, labels, num_nodes, partitions)
         self.num_nodes = adjacency.num_nodes
-        tensors: dict[str, Tensor | None] = {"edge_weight": edge_weight, "e_id": e_id}
+        tensors: dict[str, Tensor | None] = {"edge_weight": _copy(edge_weight), "e_id": _copy(e_id)}
         if self.takes_adjacency:
             tensors |= {f"sorted_{name}": value for name, value in adjacency._asdict().items()}
         else:
             tensors |= {
                 "edge_index": torch.stack([adjacency.source, adjacency.target]),
-                "edge_type": edge_type,
+                "edge_type": _copy(edge_type),
             }
         for name, value in tensors.items():
-            self.register_buffer(name, None if value is None else value.detach(), persistent=False)
+            self.register_buffer(name, value, persistent=False)
 
     def forward(self, x: Tensor, **kwargs: Any) -> Any:
         r"""Runs the network; takes its further arguments, such as :obj:`mask`, by name."""
@@ -92,3 +93,7 @@ class FixedGraph(torch.nn.Module):
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({type(self.model).__name__}, num_nodes={self.num_nodes})"
+
+
+def _copy(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.detach().clone()
