@@ -218,6 +218,22 @@ def test_traffic_network(name):
     torch.testing.assert_close(run(single.fuse()), run(single), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cheb", "beside"])
+def test_a_watched_chebyshev_convolution_keeps_its_alignment(name):
+    model = randomised(
+        TrafficSTGCN(
+            2,
+            1,
+            channels=[(4, 3, 4), (5, 3, 4)],
+            horizon=2,
+            variant="authors" if name == "beside" else "paper",
+        )
+    )
+    model.blocks[0].conv.register_forward_hook(lambda layer, given, out: 2 * out)
+    fused = assert_fused(model, forecast("cheb"))
+    assert [block.folded for block in fused.blocks] == [False, True]
+
+
 GRIDS = {
     "crowd_flow_bn": 3 * 2,  # the first norm of each of two units in three branches
     "crowd_flow_plain": 0,

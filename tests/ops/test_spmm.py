@@ -233,6 +233,21 @@ def test_peak_memory(backend_name):
         assert peak > messages  # the measure sees what the formula allocates
 
 
+@pytest.mark.parametrize("name", ["auto", "embedding_bag", "sparse_csr"])
+def test_less_than_a_twentieth_of_the_messages(name):
+    graph = random_graph(500, 2000, num_partitions=1)
+    adjacency = graph.adjacency()
+    x, weight, g = operands(graph, None, (768,), torch.float32)
+    x.requires_grad_()
+    weight.requires_grad_()
+
+    def step():
+        out = spmm(adjacency, x, weight, backend=name)
+        return out, *torch.autograd.grad(out, (x, weight), g)
+
+    assert peak_extra_bytes(step, torch.device("cpu")) < 2000 * 768 * 4 / 20
+
+
 @needs_cuda
 @pytest.mark.parametrize("index_dtype", [torch.int64, torch.int32])
 @pytest.mark.parametrize("fold", FOLDS)

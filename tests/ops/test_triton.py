@@ -97,6 +97,24 @@ def test_gradcheck_and_gradgradcheck():
         assert torch.autograd.gradgradcheck(product, inputs)
 
 
+def test_a_hub_beside_nodes_of_degree_one():
+    # The interpreter takes a minute for a hub of a hundred thousand edges.
+    hub, nodes = 100_000 if DEVICE == "cuda" else 4_000, 40
+    generator = torch.Generator().manual_seed(0)
+    source = torch.randint(nodes, (hub + nodes - 1,), generator=generator)
+    target = torch.cat([torch.zeros(hub, dtype=torch.long), torch.arange(1, nodes)])  # degree 1
+    shuffled = torch.randperm(target.numel(), generator=generator)
+    edge_index = torch.stack([source, target])[:, shuffled]
+    adjacency = Adjacency.build(edge_index.to(DEVICE), num_nodes=nodes)
+    x = torch.randn(nodes, 4, generator=generator).to(DEVICE)
+    weight = torch.randn(target.numel(), generator=generator).to(DEVICE)
+    out = spmm(adjacency, x, weight, backend="triton")
+    wanted = torch.zeros(nodes, 4, dtype=torch.float64)
+    messages = x.cpu().double()[edge_index[0]] * weight.cpu().double().unsqueeze(1)
+    assert_near(out, wanted.index_add(0, edge_index[1], messages), torch.float32, rounds=4)
+    assert torch.equal(out, spmm(adjacency, x, weight, backend="triton"))
+
+
 @pytest.mark.parametrize("index_dtype", [torch.int64, torch.int32])
 @pytest.mark.parametrize("segment", [1, 7, 64, 256])
 def test_hubs_and_empty_rows(segment, index_dtype, monkeypatch):

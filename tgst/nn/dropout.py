@@ -53,7 +53,7 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     # The mask from a seed of its own: the compiler takes two calls with equal arguments for one.
     # One dimension: what is kept in four, the compiler rearranges as if it were an image.
     flat = x.flatten()
-    mask = _seeded_mask(flat.detach(), torch.randint(2**63 - 1, ()), level)
+    mask = _seeded_mask(flat.detach(), torch.randint(2**63 - 1, (), device=x.device), level)
     return (flat * mask * _scale(level)).view(x.shape)
 
 
@@ -95,7 +95,7 @@ def _mask(x: Tensor, level: int, generator: torch.Generator | None = None) -> Te
     # One byte decides where 8 bits say all of the level, else two.
     size, short = x.numel(), level % 256 == 0
     per_word = 8 if short else 4
-    words = torch.empty(-(-size // per_word), dtype=torch.int64).random_(
+    words = torch.empty(-(-size // per_word), dtype=torch.int64, device=x.device).random_(
         *_FULL, generator=generator
     )
     # uint16 has no comparison on CPU: signed numbers, with the level shifted as far.

@@ -101,7 +101,7 @@ def fold_norm(layer: Module, norm: Module) -> Module:
         torch.nn.Module: What remains of the normalisation: the identity, or itself where it cannot
         be folded.
     """
-    if not _foldable(layer, norm) or _watched(layer) or _watched(norm):
+    if not _foldable(layer, norm) or watched(layer) or watched(norm):
         return norm
     if isinstance(layer, TemporalConv):
         _fold_residual(layer)
@@ -142,7 +142,8 @@ def _foldable(layer: Any, norm: Any) -> bool:
     return norm.num_features == layer.weight.size(-1 if type(layer) in _OUT_LAST else 0)
 
 
-def _watched(layer: Module) -> bool:
+def watched(layer: Module) -> bool:
+    r"""Says whether a layer has hooks, which would see other numbers."""
     return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tgst.nn.conv.arguments import flat_rows
-
+_ONEDNN = torch.backends.mkldnn.is_available()
 _NARROW = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -32,15 +31,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     # A kernel in the memory format of the image: the compiler would convert the image otherwise.
     kernel = _image(weight[:, None, None])
     return _rows(F.conv2d(_image(x.unsqueeze(1)), kernel, bias)).squeeze(1)
-
-
-class RowLinear(torch.nn.Linear):
-    r""":class:`torch.nn.Linear` on :math:`(N, *, C_{in})` by :func:`linear`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        r"""Runs the layer."""
-        out = linear(flat_rows(x), self.weight, self.bias)
-        return out.view(*x.shape[:-1], self.out_features)
 
 
 def sum_of_products(
@@ -72,8 +62,7 @@ def _with_product(out: Tensor | None, x: Tensor, weight: Tensor, bias: Tensor | 
     image, kernel = _image(x.unsqueeze(1)), weight.t()[:, :, None, None]
     if out is None:
         return F.conv2d(image, kernel, bias)
-    # In place on the image itself: on a view it would cost copies in the backward pass.
-    return out.add_(F.conv2d(image, kernel))
+    return _added(out, F.conv2d(image, kernel))
 
 
 def sum_over_labels(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -92,7 +81,7 @@ def sum_over_labels(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Te
     kernel = _image(weight.permute(2, 0, 1).unsqueeze(2).contiguous())
     out = F.conv2d(_image(x), kernel, shared)
     if bias is not shared:
-        out.add_(bias[:, :, None, None])  # type: ignore[index]
+        out = _added(out, bias[:, :, None, None])  # type: ignore[index]
     return _rows(out).squeeze(1)
 
 
@@ -109,15 +98,23 @@ def product_per_label(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
         flat = None if bias is None else bias.flatten()
         out = F.linear(x, weight.transpose(1, 2).flatten(0, 1), flat)
         return out.unflatten(-1, (weight.size(0), weight.size(2))).transpose(1, 2)
-    kernel = weight.permute(1, 2, 0).unsqueeze(-1).contiguous(memory_format=torch.channels_last)
+    kernel = _image(weight.transpose(0, 1).unsqueeze(2).contiguous())
     out = _rows(F.conv_transpose2d(_image(x.unsqueeze(1)), kernel))
     return out if bias is None else out + bias.to(out.dtype).unsqueeze(1)
+
+
+def _added(out: Tensor, more: Tensor) -> Tensor:
+    # In place on the image itself: on a view it would cost copies in the backward pass. Under
+    # vmap only one of the two may have the dimension that is mapped.
+    if torch._C._are_functorch_transforms_active():
+        return out + more
+    return out.add_(more)
 
 
 def _as_convolution(x: Tensor) -> bool:
     # A convolution refuses images without width.
     fits = x.dtype in _NARROW and x.size(-2) > 0
-    return x.device.type == "cpu" and fits and bool(torch.backends.mkldnn.enabled)
+    return x.device.type == "cpu" and fits and _ONEDNN and bool(torch.backends.mkldnn.enabled)
 
 
 def _image(rows: Tensor) -> Tensor:

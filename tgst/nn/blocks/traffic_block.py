@@ -9,8 +9,9 @@ from torch import Tensor
 from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
 from tgst.nn.conv import ChebConv
 from tgst.nn.dropout import dropout
+from tgst.nn.folding import watched
 from tgst.nn.norm import NodeLayerNorm
-from tgst.nn.products import RowLinear
+from tgst.nn.row_linear import RowLinear
 from tgst.nn.temporal import TemporalConv
 
 
@@ -125,7 +126,8 @@ class TrafficBlock(torch.nn.Module):
         r"""Writes the alignment that is added into the weight of order zero of a Chebyshev
         convolution, which is the same product, see :func:`tgst.nn.fuse`.
         """
-        if self.folded or type(self.conv) is not ChebConv:
+        seen = [part for part in (self.conv, self.align) if part is not None and watched(part)]
+        if self.folded or seen or type(self.conv) is not ChebConv:
             return
         weight = self.conv.weight[0]
         if self.align_mode == "before" or self.align is None:

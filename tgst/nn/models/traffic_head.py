@@ -9,7 +9,7 @@ from torch.nn import Parameter
 
 from tgst.nn.blocks.traffic_block import make_norm
 from tgst.nn.dropout import dropout
-from tgst.nn.products import RowLinear
+from tgst.nn.row_linear import RowLinear
 from tgst.nn.temporal import TemporalConv
 
 
