@@ -34,6 +34,7 @@ def arguments_for(suite: str, arguments: argparse.Namespace) -> list[str]:
         given += ["--repetitions", str(arguments.repetitions)]
     if arguments.device != "cpu" and suite not in ON_CPU_ALONE:
         given += ["--device", arguments.device]
+    given += ["--keep_memory"] if arguments.keep_memory else []
     return given + (["--quick"] if arguments.quick else [])
 
 
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repetitions", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--keep_memory", action="store_true", help="for all rivals of all suites")
     parser.add_argument("--quick", action="store_true", help="small sizes: only to see it work")
     parser.add_argument("--report", action="store_true", help="write the report alone")
     return parser

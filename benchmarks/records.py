@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.machine import CHANGES, machine
+from tgst.ops import keep_memory
 
 SUITES = ("spmm", "layers", "models", "dense_vs_sparse", "scale", "dispatch")
 
@@ -32,6 +33,11 @@ def parser(name: str, description: str | None, repetitions: int) -> argparse.Arg
     arguments.add_argument(
         "--afresh", action="store_true", help="measure all, also what a run broken off has measured"
     )
+    arguments.add_argument(
+        "--keep_memory",
+        action="store_true",
+        help="let the process keep freed memory, for all rivals: see tgst.ops.keep_memory",
+    )
     return arguments
 
 
@@ -42,6 +48,8 @@ def parse(
     parsed = arguments.parse_args(given)
     if parsed.quick:
         parsed.repetitions = min(3, parsed.repetitions)
+    if parsed.keep_memory and not keep_memory():
+        arguments.error("--keep_memory: expected glibc, whose setting it is")
     command = [*arguments.prog.split(), *(sys.argv[1:] if given is None else given)]
     about = {
         **machine(),
@@ -49,6 +57,7 @@ def parse(
         "seed": parsed.seed,
         "repetitions": parsed.repetitions,
         "device": device_name(parsed.device),
+        "keep_memory": parsed.keep_memory,
     }
     return parsed, about
 
@@ -140,6 +149,7 @@ def measured_on(about: dict[str, Any]) -> str:
     return (
         f"{device}{about['hardware']}, {about['threads']} threads; {packages}; {commit}"
         f"{about['date']}; `{about['command']}` (seed {about['seed']})."
+        + (" Freed memory was kept (`tgst.ops.keep_memory`)." if about.get("keep_memory") else "")
         + (f" Left out, as two runs ended there: {ended}." if ended else "")
     )
 

@@ -1,8 +1,8 @@
 r"""Dense products of rows with weight matrices, with one per partition label among them.
 
 On CPU the narrow types run as convolutions with one tap: oneDNN uses the whole width of the
-processor's vectors on every x86, the library behind :func:`torch.matmul` does not on AMD's. There
-the forward pass takes about half of the time. Elsewhere they are one matrix product.
+processor's vectors on every x86, the library behind :func:`torch.matmul` does not on AMD's, where
+they are 1.3 to 2 times as fast. Elsewhere they are one matrix product.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The forms of the operator that are exported to ONNX: without a sum into shared rows.
 
-A scatter that adds (ScatterND) is not atomic on several threads of onnxruntime's CPU provider: for
-2,000 nodes and 8,000 edges in random order, 23 of 60 runs were wrong. What is written here has one
-writer per element, or adds up in sequence (ScatterElements), and gives the same result each time.
+A scatter that adds (ScatterND) is not atomic on several threads of onnxruntime's CPU provider: with
+edges in random order some runs are wrong. What is written here has one writer per element, or adds
+up in sequence (ScatterElements), and gives the same result each time.
 """
 
 from __future__ import annotations

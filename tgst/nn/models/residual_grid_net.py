@@ -46,8 +46,8 @@ class ResidualGridNet(torch.nn.Module):
             the copy of the first channels (the most recent frame) and zero beyond them.
             (default: :obj:`True`)
         activation_checkpointing (bool, optional): Whether the backward pass of training computes
-            the activations within a unit again instead of keeping them: less memory for about a
-            third more time, and the same gradients. (default: :obj:`False`)
+            the activations within a unit again instead of keeping them: less memory for the
+            time of another forward pass, and the same gradients. (default: :obj:`False`)
 
     Shapes:
         - **x**: :math:`(B, C_{in}, H, W)`

@@ -92,8 +92,8 @@ class SkeletonSTGCN(torch.nn.Module):
         head_dropout (float, optional): Dropout probability of the mean that the classes are read
             from. (default: :obj:`0.0`)
         activation_checkpointing (bool, optional): Whether the backward pass of training computes
-            the activations within a block again instead of keeping them: less memory for about a
-            third more time, and the same gradients. (default: :obj:`False`)
+            the activations within a block again instead of keeping them: less memory for the
+            time of another forward pass, and the same gradients. (default: :obj:`False`)
 
     Shapes:
         - **x**: :math:`(N, *, T, C_{in})`; :math:`N` is the number of joints of all persons of all

@@ -81,8 +81,8 @@ class STResNet(torch.nn.Module):
             before the output activation (:class:`tgst.nn.CellLinear`). Not in the paper.
             (default: :obj:`False`)
         activation_checkpointing (bool, optional): Whether the backward pass of training computes
-            the activations within a unit again instead of keeping them: less memory for about a
-            third more time, and the same gradients. (default: :obj:`False`)
+            the activations within a unit again instead of keeping them: less memory for the
+            time of another forward pass, and the same gradients. (default: :obj:`False`)
 
     Shapes:
         - **closeness**: :math:`(B, l_c C_{in}, H, W)`

@@ -102,8 +102,8 @@ class TrafficSTGCN(torch.nn.Module):
         backend (str, optional): The sparse kernel, see :func:`tgst.ops.spmm`.
             (default: :obj:`"auto"`)
         activation_checkpointing (bool, optional): Whether the backward pass of training computes
-            the activations within a block again instead of keeping them: less memory for about a
-            third more time, and the same gradients. (default: :obj:`False`)
+            the activations within a block again instead of keeping them: less memory for the
+            time of another forward pass, and the same gradients. (default: :obj:`False`)
 
     Shapes:
         - **x**: :math:`(N, *, \text{history}, C_{in})`
