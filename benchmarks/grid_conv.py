@@ -287,7 +287,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments_given is None else list(arguments_given)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    size = Size(24, 1, (3,)) if arguments.quick else Size()
+    size = Size(24, 8, (3,)) if arguments.quick else Size()
     repetitions = 2 if arguments.quick else arguments.repetitions
     check = rivals(occupied("streets", 24, 0.3, 0), 5, 2, torch.float64, arguments.seed)
     about = {

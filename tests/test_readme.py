@@ -34,8 +34,14 @@ def test_all_blocks_are_found():
         "STResNet",
         "SpatialTransformer",
         "ops.benchmark",
+        "FixedGraph",
     )
-    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 7
+    assert [use in block for use, block in zip(uses, BLOCKS, strict=True)] == [True] * 8
+
+
+def test_served(names):
+    torch.testing.assert_close(names["again"], names["forecast"], rtol=1e-5, atol=1e-5)
+    assert not any(part.training for part in names["served"].modules())
 
 
 def test_pipeline(names):

@@ -24,8 +24,8 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
 
     On CPU, :func:`torch.nn.functional.dropout` spends its time on one random number of 32 bits per
     entry. Here eight masks come from one word of 64 random bits where :math:`256 p` is an integer,
-    four elsewhere, with :math:`p` rounded to a multiple of :math:`2^{-16}`; the mask that is kept
-    for the backward pass takes one byte per entry. The numbers follow
+    four elsewhere, which drop with :math:`p` rounded to a multiple of :math:`2^{-16}`; the mask that
+    is kept for the backward pass takes one byte per entry. The numbers follow
     :func:`torch.manual_seed` and do not depend on the number of threads. On other devices, in
     exported code and under :mod:`torch.func` and forward-mode differentiation it is
     :func:`torch.nn.functional.dropout`.
@@ -49,28 +49,28 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     if level in (0, 2**16) or not _may_use_bytes(x):
         return F.dropout(x, p)
     if not torch.compiler.is_compiling():
-        return _ByteMask.apply(x, level)
+        return _ByteMask.apply(x, level, 1 / (1 - p))
     # The mask from a seed of its own: the compiler takes two calls with equal arguments for one.
     # One dimension: what is kept in four, the compiler rearranges as if it were an image.
     flat = x.flatten()
     mask = _seeded_mask(flat.detach(), torch.randint(2**63 - 1, (), device=x.device), level)
-    return (flat * mask * _scale(level)).view(x.shape)
+    return (flat * mask * (1 / (1 - p))).view(x.shape)
 
 
 class _ByteMask(torch.autograd.Function):
     """Multiplication with a mask of bytes and a scale; the level is in units of 2 ** -16."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, level: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, level: int, scale: float) -> Tensor:
         mask = _mask(x, level)
         ctx.save_for_backward(mask)
-        ctx.scale = _scale(level)
-        return _scaled(x, mask, ctx.scale)
+        ctx.scale = scale
+        return _scaled(x, mask, scale)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (mask,) = ctx.saved_tensors
-        return _scaled(grads[0], mask, ctx.scale), None
+        return _scaled(grads[0], mask, ctx.scale), None, None
 
 
 @torch.library.custom_op("tgst::dropout_mask", mutates_args=())
@@ -81,10 +81,6 @@ def _seeded_mask(like: Tensor, seed: Tensor, level: int) -> Tensor:
 @_seeded_mask.register_fake
 def _seeded_mask_fake(like: Tensor, seed: Tensor, level: int) -> Tensor:
     return torch.empty(like.shape, dtype=torch.uint8, device=like.device)
-
-
-def _scale(level: int) -> float:
-    return 2**16 / (2**16 - level)
 
 
 def _scaled(x: Tensor, mask: Tensor, scale: float) -> Tensor:
