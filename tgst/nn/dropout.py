@@ -24,8 +24,8 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
 
     On CPU, :func:`torch.nn.functional.dropout` spends its time on one random number of 32 bits per
     entry. Here eight masks come from one word of 64 random bits where :math:`256 p` is an integer,
-    four elsewhere, which drop with :math:`p` rounded to a multiple of :math:`2^{-16}`; the mask that
-    is kept for the backward pass takes one byte per entry. The numbers follow
+    four elsewhere, which drop with :math:`p` rounded to a multiple of :math:`2^{-16}`; the mask
+    kept for the backward pass takes one byte per entry. The numbers follow
     :func:`torch.manual_seed` and do not depend on the number of threads. On other devices, in
     exported code and under :mod:`torch.func` and forward-mode differentiation it is
     :func:`torch.nn.functional.dropout`.
