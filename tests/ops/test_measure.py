@@ -39,7 +39,7 @@ def test_times_are_medians_of_turns():
         time.sleep(0.006)
 
     times = time_interleaved({"slow": slow, "fast": fast}, 3, CPU)
-    assert calls == ["slow", "slow", "fast", "fast", *["slow", "fast"] * 3]
+    assert calls == ["slow", "slow", "fast", "fast", *["slow", "fast", "fast"] * 3]
     assert isinstance(times["slow"], Timing)
     assert times["slow"].median > times["fast"].median > 0
     assert times["slow"].spread >= 0
@@ -72,7 +72,8 @@ def test_a_slow_function_takes_part_in_fewer_rounds():
     assert times["fast"].samples == 12
     # Of 12 rounds the third, the seventh and the eleventh, not the first three.
     rounds = "".join(name[0] for name in calls[4:])
-    assert rounds == "ff" + "sffff" * 2 + "sff"
+    # The fast one is called once more before each of its samples.
+    assert rounds == "ffff" + "sffffffff" * 2 + "sffff"
 
 
 def test_copy_bandwidth_counts_reads_and_writes():

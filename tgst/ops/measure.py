@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 _SAMPLE_SECONDS = 0.005  # a shorter function is called several times per sample
+_CACHED_SECONDS = 0.02  # a shorter function is called once before its samples, see below
 _WARM_SECONDS = 0.5  # a longer function is not called again only to warm up
 _FEWEST = 3  # samples of a function that is too slow for all repetitions
 
@@ -36,7 +37,8 @@ def time_interleaved(
     r"""Time functions in turns, so that a busy moment of the machine meets all of them.
 
     Args:
-        functions (Mapping[str, Callable]): The functions by name; each is warmed up first.
+        functions (Mapping[str, Callable]): The functions by name; each is warmed up first, and one
+            shorter than 20 ms again before each sample.
         repetitions (int): Samples per function, at least 2.
         device (torch.device): The device to wait for.
         seconds (float, optional): A function whose samples would take longer than this in total
@@ -47,14 +49,16 @@ def time_interleaved(
     """
     if repetitions < 2:
         raise ValueError(f"repetitions: expected at least 2, got {repetitions}")
-    calls, rounds = {}, {}
+    calls, rounds, lengths = {}, {}, {}
     for name, call in functions.items():
-        calls[name], length = _calls_per_sample(call, device)
-        rounds[name] = _rounds(repetitions, length * calls[name], seconds)
+        calls[name], lengths[name] = _calls_per_sample(call, device)
+        rounds[name] = _rounds(repetitions, lengths[name] * calls[name], seconds)
     samples: dict[str, list[float]] = {name: [] for name in functions}
     for turn in range(repetitions):
         for name, call in functions.items():
             if turn in rounds[name]:
+                if lengths[name] < _CACHED_SECONDS:
+                    call()  # brings its data back, which the one before drove out of the caches
                 samples[name].append(_milliseconds(call, calls[name], device))
     return {name: _timing(values) for name, values in samples.items()}
 
