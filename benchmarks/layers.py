@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks import records
+from benchmarks.charts import times
 from benchmarks.contenders import relative_difference
 from benchmarks.layer_ways import OURS, PYG, Problem, Way, results, run, ways
 from benchmarks.peers import peer_versions
@@ -178,13 +179,12 @@ def draw(about: dict[str, Any], problems: list[dict[str, Any]], path: Path) -> N
         rows, columns, figsize=(12, 2.4 * rows + 0.6), layout="constrained", squeeze=False
     )
     for axis, record in zip(axes.flat, problems, strict=False):
-        ways_there = record["rows"][::-1]
-        colours = ["tab:orange" if row["way"] == OURS else "tab:blue" for row in ways_there]
-        axis.barh([row["way"] for row in ways_there], [r["ms"] for r in ways_there], color=colours)
-        axis.set_xscale("log")
+        ways_there = record["rows"]
+        times(axis, [row["way"] for row in ways_there], [row["ms"] for row in ways_there], OURS)
         axis.set_xlabel("forward + backward, ms")
         first = record["rows"][0]
-        axis.set_title(f"{first['layer']}, N = {first['nodes']:,}, {_edge_weights(first)}")
+        title = f"{first['layer']}, N = {first['nodes']:,}, {_edge_weights(first)}"
+        axis.set_title(title, fontsize=9, loc="right")
     figure.suptitle(f"{about['hardware']}, {about['threads']} threads, {about['date']}")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.charts import times
 from benchmarks.contenders import EAGER, TRAINING
 from benchmarks.records import measured_on
 
@@ -99,13 +100,10 @@ def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> No
     )
     for axis, record in zip([axes] if len(records) == 1 else axes, records, strict=True):
         bars = [row for row in record["rows"] if row["task"] == TRAINING and row["reason"] is None]
-        names = [_label(row) for row in bars]
-        colours = ["tab:orange" if row["model"].startswith("ours") else "tab:blue" for row in bars]
-        axis.barh(names[::-1], [row["ms"] for row in bars][::-1], color=colours[::-1])
-        axis.set_xscale("log")
+        times(axis, [_label(row) for row in bars], [row["ms"] for row in bars], "ours")
         axis.set_xlabel("training step, ms")
         axis.set_title(record["case"])
-        axis.tick_params(axis="y", labelsize=7)
+        axis.tick_params(labelsize=7)
     figure.suptitle(f"{about['hardware']}, {about['threads']} threads, {about['date']}")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
+from benchmarks.charts import plain_ticks
 from benchmarks.graphs import road_graph, shuffled
 from benchmarks.peers_spmm import PYG, pyg
 from benchmarks.records import measured_on, number, parse, parser, table, write
@@ -186,8 +187,7 @@ def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> N
     figure.legend(
         *left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8
     )
-    left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter("{x:g}")
+    plain_ticks(left.yaxis)
     figure.suptitle(f"{FEATURES} features; {about['hardware']}, {about['threads']} threads")
     figure.savefig(path, dpi=110)
     plt.close(figure)
