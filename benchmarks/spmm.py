@@ -32,6 +32,7 @@ WIDTHS = (64, 768, 12_288)
 # Multiplications of a weight and a feature; beyond, a point would take minutes. No rival with a row
 # per edge fits into memory there, and of ours the automatic choice is measured alone.
 WORK, WORK_OF_RIVALS = 4e9, 1.3e9
+WORK_OF_DENSE = 6e10  # a matrix product does more of them per second
 PAIRS = 2**30  # bytes of a matrix of all pairs of nodes; beyond, it would take minutes
 SECONDS = 2.0  # of samples per rival, forward and training each
 
@@ -95,8 +96,11 @@ def limits(point: Point, edges: int, memory: float) -> dict[str, tuple[str | Non
             why = f"memory: {count / 2**30:.1f} of {memory / 2**30:.1f} GiB"
             with_pairs = name == "dense" or (name == TORCH_SPARSE and kind == "training")
             most = WORK if name == "auto" else WORK_OF_RIVALS
-            if edges * point.features > most:
-                found.append(f"time: {edges * point.features:.1e} of {most:.1e} multiplications")
+            work = float(edges * point.features)
+            if name == "dense":
+                most, work = WORK_OF_DENSE, float(point.nodes) ** 2 * point.features
+            if work > most and not (name == "dense" and pairs > PAIRS):
+                found.append(f"time: {work:.1e} of {most:.1e} multiplications")
             elif with_pairs and pairs > PAIRS:
                 found.append(f"pairs: a matrix of {pairs / 2**30:.1f} of {PAIRS / 2**30:.0f} GiB")
             else:
@@ -203,6 +207,7 @@ def main(arguments_given: Sequence[str] | None = None) -> None:
     about.update(
         work_limit=WORK,
         work_limit_of_rivals=WORK_OF_RIVALS,
+        work_limit_of_dense=WORK_OF_DENSE,
         pairs_limit=PAIRS,
         seconds=SECONDS,
         not_importable=missing,
