@@ -96,13 +96,14 @@ def limits(point: Point, edges: int, memory: float) -> dict[str, tuple[str | Non
             why = f"memory: {count / 2**30:.1f} of {memory / 2**30:.1f} GiB"
             with_pairs = name == "dense" or (name == TORCH_SPARSE and kind == "training")
             most = WORK if name == "auto" else WORK_OF_RIVALS
-            work = float(edges * point.features)
-            if name == "dense":
-                most, work = WORK_OF_DENSE, float(point.nodes) ** 2 * point.features
-            if work > most and not (name == "dense" and pairs > PAIRS):
+            work = edges * point.features
+            of_pairs = float(point.nodes) ** 2 * point.features
+            if work > most:
                 found.append(f"time: {work:.1e} of {most:.1e} multiplications")
             elif with_pairs and pairs > PAIRS:
                 found.append(f"pairs: a matrix of {pairs / 2**30:.1f} of {PAIRS / 2**30:.0f} GiB")
+            elif name == "dense" and of_pairs > WORK_OF_DENSE:
+                found.append(f"time: {of_pairs:.1e} of {WORK_OF_DENSE:.1e} multiplications")
             else:
                 found.append(why if count > memory else None)
         reasons[name] = (found[0], found[1])

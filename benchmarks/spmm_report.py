@@ -101,7 +101,8 @@ def _preface(about: dict[str, Any]) -> str:
         f'autograd. Left out: "memory", more than {about["memory_limit"] / 2**30:g} GiB in total '
         f'for a rival; "pairs", a matrix of all pairs above {about["pairs_limit"] / 2**30:g} GiB; '
         f'"time", more than {about["work_limit_of_rivals"]:.1e} multiplications '
-        f"({about['work_limit']:.0e} for the automatic choice). "
+        f"({about['work_limit']:.0e} for the automatic choice, "
+        f"{about['work_limit_of_dense']:.0e} for the dense product). "
         + (f"Not importable: {missing}." if missing else "")
     ).strip()
 

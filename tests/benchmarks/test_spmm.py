@@ -60,6 +60,9 @@ def test_what_is_left_out():
     assert training == f"memory: {(3 * 1_000_000 + 4 * 200_000) * 768 * 4 / GIB:.1f} of 10.0 GiB"
     assert reasons(200_000, 5, 768)["auto"] == (None, None)
     # Pairs of nodes: 33,113 squared is 4.1 GiB; torch's product forms them for its gradient alone.
+    wide = reasons(8_600, 3, 12_288)
+    assert wide["dense"][0] == f"time: {8_600**2 * 12_288:.1e} of 6.0e+10 multiplications"
+    assert wide[TORCH_SPARSE] == reasons(8_600, 3, 768)["dense"] == (None, None)
     large = reasons(33_113, 3, 64)
     assert large["dense"][0].startswith("pairs: a matrix of 4.1 of 1 GiB")
     assert large[TORCH_SPARSE][0] is None
@@ -139,6 +142,7 @@ def test_markdown_of_synthetic_rows():
         **{
             "work_limit": 4e9,
             "work_limit_of_rivals": 1e9,
+            "work_limit_of_dense": 6e10,
             "seconds": 2.0,
             "not_importable": {"DGL": "no module"},
         },
