@@ -27,12 +27,18 @@ def test_peak_without_extra():
     assert peak_extra_bytes(lambda: (torch.empty_like(x), None), CPU) == 0
 
 
-def test_times_are_medians_of_turns():
+@pytest.fixture
+def far_apart(monkeypatch):
+    # So that a sleep that lasts longer on a busy machine stays on its side of the border.
+    monkeypatch.setattr("tgst.ops.measure._CACHED_SECONDS", 0.1)
+
+
+def test_times_are_medians_of_turns(far_apart):
     calls = []
 
     def slow():
         calls.append("slow")
-        time.sleep(0.02)
+        time.sleep(0.12)
 
     def fast():
         calls.append("fast")
@@ -56,18 +62,18 @@ def test_one_repetition_has_no_spread():
         time_interleaved({"none": lambda: None}, 1, CPU)
 
 
-def test_a_slow_function_takes_part_in_fewer_rounds():
+def test_a_slow_function_takes_part_in_fewer_rounds(far_apart):
     calls = []
 
     def slow():
         calls.append("slow")
-        time.sleep(0.06)
+        time.sleep(0.15)
 
     def fast():
         calls.append("fast")
         time.sleep(0.006)
 
-    times = time_interleaved({"slow": slow, "fast": fast}, 12, CPU, seconds=0.2)
+    times = time_interleaved({"slow": slow, "fast": fast}, 12, CPU, seconds=0.4)
     assert times["slow"].samples == 3
     assert times["fast"].samples == 12
     # Of 12 rounds the third, the seventh and the eleventh, not the first three.
