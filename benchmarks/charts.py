@@ -8,8 +8,12 @@ from typing import Any
 
 def times(axis: Any, names: Sequence[str], milliseconds: Sequence[float], ours: str) -> None:
     """Draw a point per name, the first on top: lengths of bars would say nothing on a logarithmic
-    axis.
+    axis. Where nothing was measured the panel says so.
     """
+    if not names:
+        axis.text(0.5, 0.5, "not measured", ha="center", transform=axis.transAxes)
+        axis.set(xticks=[], yticks=[])
+        return
     places = range(len(names))
     colours = ["tab:orange" if name.startswith(ours) else "tab:blue" for name in names]
     axis.scatter(milliseconds, places, color=colours, zorder=2)

@@ -158,13 +158,11 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw who is faster over nodes and share, and the lines of constant degree."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
     shares = _line(rows, "share")
     shown = left.scatter(
         [row["nodes"] for row in shares],
@@ -198,7 +196,6 @@ def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> N
         f"{about['features']} features; {about['hardware']}, {about['threads']} threads"
     )
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def main(arguments_given: Sequence[str] | None = None) -> None:

@@ -195,12 +195,10 @@ def _line(row: dict[str, Any]) -> list[str]:
 
 def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw the ratio of every point over its time."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
     for dtype, mark in (("float32", "o"), ("float64", "s"), ("bfloat16", "^")):
         for kind, filled in (("forward", False), ("training", True)):
             chosen = [r for r in rows if (r["dtype"], r["kind"]) == (dtype, kind)]
@@ -220,7 +218,6 @@ def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> N
     axis.set_title(f"{about['hardware']}, {about['threads']} threads, {about['date']}", fontsize=10)
     axis.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def fit_table(arguments: argparse.Namespace, about: dict[str, Any]) -> None:

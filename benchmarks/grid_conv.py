@@ -231,15 +231,11 @@ def _markdown_row(row: dict[str, Any]) -> str:
 
 def draw(about: dict[str, Any], rows: list[dict[str, Any]], path: Path) -> None:
     """Draw time and memory over the share of cells, a column for each number of channels."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     widths = about["channels"]
-    figure, axes = plt.subplots(
-        2, len(widths), figsize=(4.5 * len(widths), 6.4), layout="constrained", squeeze=False
-    )
+    figure = Figure(figsize=(4.5 * len(widths), 6.4), layout="constrained")
+    axes = figure.subplots(2, len(widths), squeeze=False)
     kinds = (("ms", 1.0, "forward + backward, ms"), ("bytes", 2**20, "memory, MiB"))
     for line, (unit, scale, label) in zip(axes, kinds, strict=True):
         for axis, channels in zip(line, widths, strict=True):
@@ -249,7 +245,6 @@ def draw(about: dict[str, Any], rows: list[dict[str, Any]], path: Path) -> None:
     side, batch = about["side"], about["batch"]
     figure.suptitle(f"3x3 convolution, {side} x {side} cells, batch of {batch}")
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def _draw_panel(axis: Any, rows: list[dict[str, Any]], unit: str, scale: float) -> None:

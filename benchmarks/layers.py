@@ -168,16 +168,12 @@ def _row(row: dict[str, Any]) -> str:
 
 def draw(about: dict[str, Any], problems: list[dict[str, Any]], path: Path) -> None:
     """Draw the times of all ways, a panel per problem."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     columns = 2
     rows = -(-len(problems) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(12, 2.4 * rows + 0.6), layout="constrained", squeeze=False
-    )
+    figure = Figure(figsize=(12, 2.4 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis, record in zip(axes.flat, problems, strict=False):
         ways_there = record["rows"]
         times(axis, [row["way"] for row in ways_there], [row["ms"] for row in ways_there], OURS)
@@ -187,7 +183,6 @@ def draw(about: dict[str, Any], problems: list[dict[str, Any]], path: Path) -> N
         axis.set_title(title, fontsize=9, loc="right")
     figure.suptitle(f"{about['hardware']}, {about['threads']} threads, {about['date']}")
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def report(about: dict[str, Any], problems: list[dict[str, Any]], out: Path) -> None:

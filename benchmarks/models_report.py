@@ -90,15 +90,11 @@ def _row(row: dict[str, Any]) -> str:
 
 def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> None:
     """Draw the times of a training step, a panel per case."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(
-        1, len(records), figsize=(1.5 + 3.2 * len(records), 4.2), layout="constrained"
-    )
-    for axis, record in zip([axes] if len(records) == 1 else axes, records, strict=True):
+    figure = Figure(figsize=(1.5 + 3.2 * len(records), 4.2), layout="constrained")
+    axes = figure.subplots(1, len(records), squeeze=False)
+    for axis, record in zip(axes[0], records, strict=True):
         bars = [row for row in record["rows"] if row["task"] == TRAINING and row["reason"] is None]
         times(axis, [_label(row) for row in bars], [row["ms"] for row in bars], "ours")
         axis.set_xlabel("training step, ms")
@@ -106,7 +102,6 @@ def draw(about: dict[str, Any], records: list[dict[str, Any]], path: Path) -> No
         axis.tick_params(labelsize=7)
     figure.suptitle(f"{about['hardware']}, {about['threads']} threads, {about['date']}")
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def _label(row: dict[str, Any]) -> str:

@@ -162,12 +162,10 @@ def _cells(row: dict[str, Any], name: str) -> list[str]:
 
 def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw time per edge and memory over the number of nodes."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
     lines = [(ROWS, AUTO, "-o", "#0072B2"), (ROWS, PYG, "-s", "#E69F00")]
     lines += [(SHUFFLED, AUTO, "x", "#D55E00"), (HILBERT, AUTO, "^", "#009E73")]
     lines += [(RCM, AUTO, "v", "#CC79A7")]
@@ -190,7 +188,6 @@ def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> N
     plain_ticks(left.yaxis)
     figure.suptitle(f"{FEATURES} features; {about['hardware']}, {about['threads']} threads")
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def main(arguments_given: Sequence[str] | None = None) -> None:

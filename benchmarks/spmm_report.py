@@ -160,26 +160,18 @@ def _extra(row: dict[str, Any] | None) -> str:
 
 def draw(about: dict[str, Any], rows: list[dict[str, Any]], path: Path) -> None:
     """Draw how many times faster the automatic choice is, over the number of nodes."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
 
     points = [p for p in by_point(rows) if "auto" in p and p["auto"]["graph"] == "random"]
     widths = sorted({p["auto"]["features"] for p in points})
-    figure, axes = plt.subplots(
-        1,
-        len(widths),
-        figsize=(4 * len(widths), 3.8),
-        sharey=True,
-        layout="constrained",
-        squeeze=False,
-    )
+    figure = Figure(figsize=(4 * len(widths), 3.8), layout="constrained")
+    axes = figure.subplots(1, len(widths), sharey=True, squeeze=False)
     degrees = sorted({p["auto"]["degree"] for p in points})
     colours = dict(
         zip(
             degrees,
-            plt.cm.viridis([i / max(1, len(degrees) - 1) * 0.9 for i in range(len(degrees))]),
+            colormaps["viridis"]([i / max(1, len(degrees) - 1) * 0.9 for i in range(len(degrees))]),
             strict=True,
         )
     )
@@ -212,4 +204,3 @@ def draw(about: dict[str, Any], rows: list[dict[str, Any]], path: Path) -> None:
         fontsize=9,
     )
     figure.savefig(path, dpi=110)
-    plt.close(figure)

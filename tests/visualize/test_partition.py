@@ -184,12 +184,12 @@ def test_graphs_without_edges(num_nodes):
 
 
 def test_no_global_state_of_matplotlib():
-    before = dict(matplotlib.rcParams)
-    plot_partition(labelled())
-    assert dict(matplotlib.rcParams) == before
     from matplotlib import pyplot
 
-    assert pyplot.get_fignums() == []
+    before, figures = dict(matplotlib.rcParams), pyplot.get_fignums()
+    plot_partition(labelled())
+    assert dict(matplotlib.rcParams) == before
+    assert pyplot.get_fignums() == figures
 
 
 def test_bad_input():
