@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.records import SUITES
 from benchmarks.report import report
 
-ON_CPU_ALONE = ("layers",)  # they know no other device
+ON_CPU_ALONE = ("layers", "threads")  # they know no other device
 
 
 def run(suite: str, arguments: Sequence[str]) -> str:

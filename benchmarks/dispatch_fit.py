@@ -1,8 +1,9 @@
-"""Fit the costs behind the automatic choice: ``python -m benchmarks.dispatch --fit``.
+"""Fit the costs behind the automatic choice: ``python -m benchmarks.dispatch --fit --keep_memory``.
 
 The times of each backend's two products over a grid of sizes (the least of several samples, which
 is the least disturbed one) are explained by how much of each kind of work they are
 (:func:`tgst.ops.choose.work`), with costs that are not negative and the least relative errors.
+Freed memory is kept, as the time that the system takes to clear a new output is that of all.
 """
 
 from __future__ import annotations
@@ -19,28 +20,31 @@ from torch import Tensor
 from benchmarks.graphs import random_graph
 from tgst.ops import Adjacency, sddmm, spmm
 from tgst.ops.choose import DENSE_NUMBERS_PER_EDGE, LEFT_OUT, PREFERRED, work
+from tgst.ops.column_blocks import block_width
 from tgst.ops.measure import time_interleaved
 from tgst.ops.rivals import rivals
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "half": torch.bfloat16}
 NODES = (16, 64, 150, 500, 3_000, 12_000, 60_000, 300_000)
-WIDTHS = (16, 64, 250, 1_000, 8_000)
+WIDTHS = (16, 64, 250, 1_000, 3_000, 8_000)
 DEGREES = (2, 4, 10, 30)
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of all pairs, on graphs of few nodes
-ELEMENTS = 2e8  # edges times features, at most
+ELEMENTS = 4e8  # edges times features, at most
 
 # What the time of a product may consist of. The dot products of sparse_csr are embedding_bag's.
 _GATHERED = ("call", "edge", "gathered_byte", "far_byte")
-_WRITTEN = ("output_byte", "fresh_byte")
+_WRITTEN = ("output_byte",)
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "spmm": {
         "embedding_bag": (*_GATHERED, *_WRITTEN),
+        "column_blocks": (*_GATHERED, "copied_byte"),
         "triton": (*_GATHERED, *_WRITTEN),
         "sparse_csr": (*_GATHERED, *_WRITTEN),
         "dense": ("call", "edge", "pair", *_WRITTEN, "multiplication"),
     },
     "sddmm": {
         "embedding_bag": _GATHERED,
+        "column_blocks": (*_GATHERED, "copied_byte"),
         "triton": _GATHERED,
         "dense": ("call", "edge", "pair", "multiplication"),
     },
@@ -82,8 +86,7 @@ def measure(
     calls: dict[str, Callable[[], object]] = {}
     for product in KINDS:
         for name in candidates(product, device):
-            # Dense only where it may be chosen, or nearly so.
-            if name in usable and (name != "dense" or nodes <= 2 * DENSE_NUMBERS_PER_EDGE * degree):
+            if name in usable and may_be_chosen(name, size, kind, product):
                 calls[f"{product} {name}"] = _call(product, name, adjacency, x, g, weight)
     times = time_interleaved(calls, repetitions, device, seconds=0.3)
     return [
@@ -102,6 +105,17 @@ def measure(
     ]
 
 
+def may_be_chosen(name: str, size: tuple[int, int, int], kind: str, product: str) -> bool:
+    """Say whether a backend is a candidate at a size, or nearly so."""
+    nodes, degree, width = size
+    if name == "dense":
+        return nodes <= 2 * DENSE_NUMBERS_PER_EDGE * degree
+    if name == "column_blocks":
+        as_whole_rows = product == "sddmm" and kind == "half"
+        return block_width(nodes, width, DTYPES[kind].itemsize) < width and not as_whole_rows
+    return True
+
+
 def _call(
     product: str, name: str, adjacency: Adjacency, x: Tensor, g: Tensor, weight: Tensor
 ) -> Callable[[], object]:
@@ -113,7 +127,8 @@ def _call(
 def amounts(row: dict[str, Any]) -> dict[str, float]:
     """Return the work of a measured product."""
     nodes, itemsize = row["nodes"], DTYPES[row["kind"]].itemsize
-    return work(nodes, nodes, row["edges"], row["features"], itemsize, row["product"])
+    sizes = (nodes, nodes, row["edges"], row["features"], itemsize)
+    return work(*sizes, row["product"], row["backend"])
 
 
 def fit(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
@@ -205,9 +220,10 @@ def _entries(values: dict[str, Any], depth: int) -> list[str]:
 
 def describe(about: dict[str, Any]) -> str:
     """Say where costs were measured."""
+    kept = "; freed memory was kept" if about["keep_memory"] else ""
     return (
         f"{about['hardware']}, {about['threads']} threads; torch {about['versions']['torch']}; "
-        f"{datetime.datetime.now(datetime.UTC).date().isoformat()}"
+        f"{datetime.datetime.now(datetime.UTC).date().isoformat()}{kept}"
     )
 
 
@@ -219,10 +235,10 @@ def unmeasured() -> dict[str, str]:
 
 _HEAD = '''"""What the backends cost: the numbers behind the automatic choice.
 
-Written by ``python -m benchmarks.dispatch --fit``. Nanoseconds per call, per edge, per byte of
-gathered rows, the same again for rows that come from beyond the cache, per byte of output, the
-same again for an output in fresh memory, per entry of a dense matrix and per multiplication with
-it. A kind that is not there costs nothing.
+Written by ``python -m benchmarks.dispatch --fit --keep_memory``. Nanoseconds per call, per edge,
+per byte of gathered rows, the same again for rows that come from beyond the cache, per byte that is
+copied into or out of a block of columns, per byte of output, per entry of a dense matrix and per
+multiplication with it. A kind that is not there costs nothing.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import torch
 from benchmarks.machine import CHANGES, machine
 from tgst.ops import keep_memory
 
-SUITES = ("spmm", "layers", "models", "dense_vs_sparse", "scale", "dispatch")
+SUITES = ("spmm", "layers", "models", "dense_vs_sparse", "scale", "threads", "dispatch")
 
 
 def parser(name: str, description: str | None, repetitions: int) -> argparse.ArgumentParser:

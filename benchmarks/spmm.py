@@ -78,7 +78,7 @@ def needed(point: Point, edges: int) -> dict[str, tuple[float, float]]:
         TORCH_SPARSE: (0.0, pairs),
         "dense": (pairs, pairs),
     }
-    names = {"auto", "embedding_bag", "triton", "sparse_csr", DGL, *extra}
+    names = {"auto", "embedding_bag", "column_blocks", "triton", "sparse_csr", DGL, *extra}
     return {
         name: (3 * rows + extra.get(name, (0, 0))[0], 4 * rows + extra.get(name, (0, 0))[1])
         for name in names

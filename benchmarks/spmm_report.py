@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.peers_spmm import PYG
 from benchmarks.records import geometric_mean, measured_on, number, table
 
-OURS = ("auto", "embedding_bag", "triton", "sparse_csr", "dense")
+OURS = ("auto", "embedding_bag", "column_blocks", "triton", "sparse_csr", "dense")
 PLAIN = (PYG, "torch_scatter", "torch_sparse")  # what has to be three times slower
 POINT = ("graph", "nodes", "degree", "features", "dtype")
 CODES = {"memory": "memory", "pairs": "pairs", "time": "time"}

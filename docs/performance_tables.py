@@ -17,8 +17,8 @@ COLUMNS = {
     "edge": "edge",
     "gathered_byte": "byte gathered",
     "far_byte": "from beyond the cache",
+    "copied_byte": "byte copied",
     "output_byte": "byte of output",
-    "fresh_byte": "in fresh memory",
     "pair": "pair of rows",
     "multiplication": "multiplication",
 }

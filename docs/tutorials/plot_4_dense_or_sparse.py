@@ -80,6 +80,7 @@ for name, (edge_index, num_nodes) in graphs.items():
 
 COLOURS = {
     "embedding_bag": "#0072B2",
+    "column_blocks": "#F0E442",
     "triton": "#000000",
     "sparse_csr": "#009E73",
     "dense": "#D55E00",

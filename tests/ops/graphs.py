@@ -8,7 +8,7 @@ from torch import Tensor
 from tgst.ops import Adjacency
 
 # Those that run everywhere at full speed; test_triton.py has the other one.
-BACKENDS = ["embedding_bag", "sparse_csr", "dense", "torch_scatter", "reference"]
+BACKENDS = ["embedding_bag", "column_blocks", "sparse_csr", "dense", "torch_scatter", "reference"]
 FOLDS = [None, "source", "target"]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.ops.graphs import FOLDS, Graph, dense_sddmm, dense_spmm, operands
 from tgst.ops import sddmm, spmm
 
-NATIVE = ["embedding_bag", "sparse_csr", "dense", "reference", "auto"]
+NATIVE = ["embedding_bag", "column_blocks", "sparse_csr", "dense", "reference", "auto"]
 INSTALLED = NATIVE + ["torch_scatter"] * (find_spec("torch_scatter") is not None)
 TOLERANCE = {
     torch.float64: 1e-14,

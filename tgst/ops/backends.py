@@ -7,7 +7,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from tgst.ops import dense, embedding_bag, reference, sparse_csr, torch_scatter, triton
+from tgst.ops import (
+    column_blocks,
+    dense,
+    embedding_bag,
+    reference,
+    sparse_csr,
+    torch_scatter,
+    triton,
+)
 
 
 class Backend(Protocol):
@@ -42,6 +50,7 @@ class Backend(Protocol):
 
 BACKENDS: dict[str, Backend] = {
     "embedding_bag": embedding_bag,
+    "column_blocks": column_blocks,
     "triton": triton,
     "sparse_csr": sparse_csr,
     "dense": dense,

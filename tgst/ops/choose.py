@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 from torch import Tensor
 
-from tgst.ops import triton
+from tgst.ops import column_blocks, triton
 from tgst.ops.adjacency import Adjacency
 from tgst.ops.backends import BACKENDS, check_backend
 from tgst.ops.dispatch_table import COSTS, MEASURED_ON
@@ -28,8 +29,7 @@ LEFT_OUT = {
 DENSE_NUMBERS_PER_EDGE = 4
 DENSE_BYTES = 2**26
 
-_CACHE_BYTES = 2**24  # rows of a feature matrix of this size come half from beyond the cache
-_FRESH_BYTES = 2**25  # from this size on, an allocator asks the system, which clears every page
+_CACHE_BYTES = 7 * 2**23  # half of what is read from rows of this size comes from beyond the cache
 
 
 def explain_choice(
@@ -73,7 +73,7 @@ def explain_choice(
     for name, product, out, into in asked:
         times = estimates(out, into, *sizes, width=width, dtype=x.dtype, product=product)
         lines.append(f"  {name}: {_listed(times)}")
-    left_out = _left_out(rows_out, rows_in, edges, x.device.type, x.dtype)
+    left_out = _left_out(rows_out, rows_in, edges, x.device.type, width, x.dtype)
     lines += [f"  {line}" for line in left_out]
     return "\n".join([*lines, f"  estimated from costs measured on {MEASURED_ON[x.device.type]}"])
 
@@ -142,21 +142,32 @@ def estimates(
 
 
 def work(
-    rows_out: int, rows_in: int, num_edges: int, width: int, itemsize: int, product: str
+    rows_out: int,
+    rows_in: int,
+    num_edges: int,
+    width: int,
+    itemsize: int,
+    product: str,
+    backend: str = "",
 ) -> dict[str, float]:
     """Return how much of each kind of work a product is, by the names in the table of costs."""
-    gathered = float(num_edges * width * itemsize)
-    features = rows_in * width * itemsize
-    if product == "sddmm":  # reads both ends of an edge, and writes a number
-        gathered, features = 2 * gathered, features + rows_out * width * itemsize
+    rows_read = rows_in if product == "spmm" else rows_in + rows_out
     output = float(rows_out * width * itemsize) if product == "spmm" else 0.0
+    # A dot product reads both ends of an edge, and writes a number.
+    gathered = float(num_edges * width * itemsize) * (1 if product == "spmm" else 2)
+    at_once, copied = width, 0.0
+    if backend == "column_blocks":
+        at_once = _block_width(rows_out, rows_in, width, itemsize, product)
+        copied = rows_read * width * itemsize + output
+    in_use = rows_read * at_once * itemsize
+    blocks = math.ceil(width / max(1, at_once))  # each is a call that reads all edges
     return {
-        "call": 1.0,
-        "edge": float(num_edges),
+        "call": float(blocks),
+        "edge": float(num_edges * blocks),
         "gathered_byte": gathered,
-        "far_byte": gathered * features / (features + _CACHE_BYTES),
+        "far_byte": gathered * in_use**2 / (in_use**2 + _CACHE_BYTES**2),
+        "copied_byte": copied,
         "output_byte": output,
-        "fresh_byte": output if output >= _FRESH_BYTES else 0.0,
         "pair": float(rows_out * rows_in),
         "multiplication": float(rows_out * rows_in * width),
     }
@@ -173,12 +184,22 @@ def _estimates(
 ) -> dict[str, float]:
     costs = _costs(device, dtype)
     assert costs is not None
-    amounts = work(rows_out, rows_in, num_edges, width, dtype.itemsize, product)
+    candidates = set(filter(_usable, costs[product]))
+    if not dense_fits(rows_out, rows_in, num_edges, dtype):
+        candidates.discard("dense")
+    if _block_width(rows_out, rows_in, width, dtype.itemsize, product) == width:
+        candidates.discard("column_blocks")  # one block is what embedding_bag does
+    sizes = (rows_out, rows_in, num_edges, width, dtype.itemsize, product)
     return {
-        name: sum(cost * amounts[kind] for kind, cost in of_backend.items())
+        name: sum(work(*sizes, name)[kind] * cost for kind, cost in of_backend.items())
         for name, of_backend in costs[product].items()
-        if _usable(name) and (name != "dense" or dense_fits(rows_out, rows_in, num_edges, dtype))
+        if name in candidates
     }
+
+
+def _block_width(rows_out: int, rows_in: int, width: int, itemsize: int, product: str) -> int:
+    rows = rows_in if product == "spmm" else max(rows_in, rows_out)
+    return column_blocks.block_width(rows, width, itemsize)
 
 
 def dense_fits(rows_out: int, rows_in: int, num_edges: int, dtype: torch.dtype) -> bool:
@@ -217,7 +238,7 @@ def _listed(times: dict[str, float]) -> str:
 
 
 def _left_out(
-    rows_out: int, rows_in: int, num_edges: int, device: str, dtype: torch.dtype
+    rows_out: int, rows_in: int, num_edges: int, device: str, width: int, dtype: torch.dtype
 ) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name in BACKENDS:
@@ -229,4 +250,7 @@ def _left_out(
             "in its matrix"
         )
         reasons[limit] = ["dense"]
+    rows = max(rows_out, rows_in)
+    if column_blocks.block_width(rows, width, dtype.itemsize) == width:
+        reasons["all columns fit into one block"] = ["column_blocks"]
     return [f"not a candidate: {', '.join(names)} ({why})" for why, names in reasons.items()]

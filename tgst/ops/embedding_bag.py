@@ -24,11 +24,16 @@ def spmm(
     """Sum one bag of source rows per target: no tensor of ``E * F`` elements."""
     if weight is not None:
         weight = weight.index_select(0, in_order)
+    return bags(x, weight, source.index_select(0, in_order), in_ptr)
+
+
+def bags(x: Tensor, weight: Tensor | None, columns: Tensor, ptr: Tensor) -> Tensor:
+    """Sum the rows of ``x`` that are numbered in ``columns``, from each of ``ptr`` to the next."""
     # The kernel is several times slower on rows with an inner stride, hence contiguous().
     return torch.nn.functional.embedding_bag(
-        source.index_select(0, in_order),
+        columns,
         x.contiguous(),
-        in_ptr,
+        ptr,
         mode="sum",
         per_sample_weights=weight,
         include_last_offset=True,
@@ -53,10 +58,8 @@ def sddmm(
     if g.device.type != "cpu":
         return edge_dot(g, x, source, target)
     columns = source.index_select(0, in_order)
-    # torch cuts a sampled product to the number of pairs, which parallel edges may exceed.
-    fits = source.shape[0] <= g.shape[0] * x.shape[0]
-    if g.dtype.itemsize >= 4 and fits:
-        matrix = csr_matrix(in_ptr, columns, g.new_zeros(source.shape[0]), x.shape[0])
+    if is_sampled(g, x, source):
+        matrix = sampled_zeros(g, x, columns, in_ptr)
         with torch.autocast("cpu", enabled=False):
             torch.sparse.sampled_addmm(matrix, g, x.t(), beta=0.0, out=matrix)
         dots = matrix.values()
@@ -70,4 +73,21 @@ def sddmm(
             _SUM,
             -1,
         )
-    return torch.empty_like(dots).index_copy_(0, in_order.long(), dots)
+    return in_given_order(dots, in_order)
+
+
+def is_sampled(g: Tensor, x: Tensor, source: Tensor) -> bool:
+    """Say whether torch's sampled product takes these dot products: on CPU, in full precision."""
+    # It cuts them to the number of pairs, which parallel edges may exceed.
+    fits = source.shape[0] <= g.shape[0] * x.shape[0]
+    return g.device.type == "cpu" and g.dtype.itemsize >= 4 and fits
+
+
+def sampled_zeros(g: Tensor, x: Tensor, columns: Tensor, ptr: Tensor) -> Tensor:
+    """Return the matrix that takes the dot products of the sorted edges."""
+    return csr_matrix(ptr, columns, g.new_zeros(columns.shape[0]), x.shape[0])
+
+
+def in_given_order(dots: Tensor, order: Tensor) -> Tensor:
+    """Put numbers of sorted edges back into the caller's order."""
+    return torch.empty_like(dots).index_copy_(0, order.long(), dots)

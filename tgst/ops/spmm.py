@@ -53,10 +53,10 @@ def spmm(
         fold (str, optional): Where the label :math:`k_e` of an edge goes, if anywhere.
             ``"target"`` sums per label, into row :math:`i K + k_e`; ``"source"`` reads
             row :math:`j K + k_e` of features that were transformed per label.
-        backend (str): ``"auto"``, ``"embedding_bag"``, ``"triton"``, ``"sparse_csr"``,
-            ``"dense"``, ``"torch_scatter"`` or ``"reference"``. ``"auto"`` is explained by
-            :func:`explain_choice`. ``"triton"`` needs a CUDA device, and gives equal bits in
-            every run.
+        backend (str): ``"auto"``, ``"embedding_bag"``, ``"column_blocks"``, ``"triton"``,
+            ``"sparse_csr"``, ``"dense"``, ``"torch_scatter"`` or ``"reference"``. ``"auto"`` is
+            explained by :func:`explain_choice`. ``"triton"`` needs a CUDA device, and gives
+            equal bits in every run.
 
     Shapes:
         - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``

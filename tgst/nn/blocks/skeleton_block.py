@@ -3,7 +3,6 @@ r"""The spatio-temporal block of skeleton ST-GCN."""
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tgst.nn.blocks.graph_conv import checked_conv, edge_arguments
@@ -11,6 +10,7 @@ from tgst.nn.conv import EdgeImportance, PartitionConv
 from tgst.nn.dropout import dropout
 from tgst.nn.folding import fold_norm
 from tgst.nn.norm import ChannelBatchNorm
+from tgst.nn.rectifier import relu
 from tgst.nn.temporal import TemporalConv
 
 
@@ -125,11 +125,12 @@ class SkeletonBlock(torch.nn.Module):
         later = None if present is None else present[..., :: self.stride]
         hidden = self.conv(x, edge_index, **self._edges(edge_type, edge_weight, e_id))
         rows = self._normalised(self.norm1, hidden, present)
-        hidden = self.temporal(F.relu_(rows).view(hidden.shape))
+        hidden = self.temporal(relu(rows, inplace=True).view(hidden.shape))
         rows = self._normalised(self.norm2, hidden, later)
         rows = dropout(rows, self.dropout, self.training)
         residual = self._residual(x, later)
-        return F.relu_(rows if residual is None else rows.add_(residual)).view(hidden.shape)
+        rows = rows if residual is None else rows.add_(residual)
+        return relu(rows, inplace=True).view(hidden.shape)
 
     def _edges(
         self, edge_type: Tensor | None, edge_weight: Tensor | None, e_id: Tensor | None

@@ -11,6 +11,7 @@ from tgst.nn.conv import ChebConv
 from tgst.nn.dropout import dropout
 from tgst.nn.folding import watched
 from tgst.nn.norm import NodeLayerNorm
+from tgst.nn.rectifier import relu
 from tgst.nn.row_linear import RowLinear
 from tgst.nn.temporal import TemporalConv
 
@@ -117,7 +118,7 @@ class TrafficBlock(torch.nn.Module):
         x = self.conv(aligned if self.align_mode == "before" else x, edge_index, **edges)
         # Flat: what is kept in four dimensions, the compiler rearranges as if it were an image.
         rows = x.flatten(0, -2)
-        rows = F.relu(rows) if self.folded else F.relu_(rows + aligned.flatten(0, -2))
+        rows = relu(rows) if self.folded else relu(rows + aligned.flatten(0, -2), inplace=True)
         x = rows.view(x.shape)
         x = _activate(self.temporal2(x), self.gates[1])
         return dropout(self.norm(x), self.dropout, self.training)
@@ -162,4 +163,4 @@ def _temporal(in_channels: int, out_channels: int, kernel_size: int, gate: str |
 
 
 def _activate(x: Tensor, gate: str | None) -> Tensor:
-    return F.relu(x) if gate is None else x
+    return relu(x) if gate is None else x
