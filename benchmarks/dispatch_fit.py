@@ -64,7 +64,7 @@ def sizes(quick: bool = False) -> list[tuple[int, int, int]]:
 def candidates(product: str, device: torch.device) -> list[str]:
     """Return the backends that may be chosen on a device."""
     if device.type == "cuda":
-        return list(KINDS[product])
+        return [name for name in KINDS[product] if name != "column_blocks"]  # for caches of a CPU
     return [name for name in KINDS[product] if name not in LEFT_OUT]
 
 

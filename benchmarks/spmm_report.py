@@ -11,7 +11,7 @@ from benchmarks.records import geometric_mean, measured_on, number, table
 OURS = ("auto", "embedding_bag", "column_blocks", "triton", "sparse_csr", "dense")
 PLAIN = (PYG, "torch_scatter", "torch_sparse")  # what has to be three times slower
 POINT = ("graph", "nodes", "degree", "features", "dtype")
-CODES = {"memory": "memory", "pairs": "pairs", "time": "time"}
+CODES = {"memory": "memory", "pairs": "pairs", "time": "time", "one block": "one block"}
 
 
 def by_point(rows: list[dict[str, Any]]) -> list[dict[str, dict[str, Any]]]:
@@ -102,7 +102,8 @@ def _preface(about: dict[str, Any]) -> str:
         f'for a rival; "pairs", a matrix of all pairs above {about["pairs_limit"] / 2**30:g} GiB; '
         f'"time", more than {about["work_limit_of_rivals"]:.1e} multiplications '
         f"({about['work_limit']:.0e} for the automatic choice, "
-        f"{about['work_limit_of_dense']:.0e} for the dense product). "
+        f"{about['work_limit_of_dense']:.0e} for the dense product); "
+        '"one block", column_blocks where it is the same as embedding_bag. '
         + (f"Not importable: {missing}." if missing else "")
     ).strip()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +35,8 @@ def time_interleaved(
     device: torch.device,
     seconds: float | None = None,
 ) -> dict[str, Timing]:
-    r"""Time functions in turns, so that a busy moment of the machine meets all of them.
+    r"""Time functions in turns, so that a busy moment of the machine meets all of them, and in
+    another order in each round, so that none always follows the same one.
 
     Args:
         functions (Mapping[str, Callable]): The functions by name; each is warmed up first, and one
@@ -54,8 +56,11 @@ def time_interleaved(
         calls[name], lengths[name] = _calls_per_sample(call, device)
         rounds[name] = _rounds(repetitions, lengths[name] * calls[name], seconds)
     samples: dict[str, list[float]] = {name: [] for name in functions}
+    order = random.Random(0)
     for turn in range(repetitions):
-        for name, call in functions.items():
+        # In another order each time: what one leaves to the next (caches, threads that sleep) would
+        # be counted for or against the same one.
+        for name, call in order.sample(list(functions.items()), len(functions)):
             if turn in rounds[name]:
                 if lengths[name] < _CACHED_SECONDS:
                     call()  # brings its data back, which the one before drove out of the caches
