@@ -1,9 +1,9 @@
 """Dense or sparse: where they cross, over the number of nodes and the share of pairs.
 
 ``python -m benchmarks.dense_vs_sparse --out benchmarks/results`` measures one weighted sum, forward
-and backward, as a dense product, as a sum over edges and as the automatic choice takes it, and
-writes ``dense_vs_sparse.json``, ``dense_vs_sparse.md`` (with the crossings) and
-``dense_vs_sparse.png``.
+and backward, as a dense product of the weights of the edges, of a matrix that is there already, as
+a sum over edges and as the automatic choice takes it, and writes ``dense_vs_sparse.json``,
+``dense_vs_sparse.md`` (with the crossings) and ``dense_vs_sparse.png``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from benchmarks.graphs import random_graph
 from benchmarks.records import Log, measured_on, number, parse, parser, table, write
 from tgst.ops import Adjacency, spmm
 from tgst.ops.choose import choose_backend
-from tgst.ops.compare import compare, operands
+from tgst.ops.compare import operands, training
+from tgst.ops.measure import peak_extra_bytes, time_interleaved
 
 NODES = (16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
@@ -28,6 +29,7 @@ DEGREE = 8  # of the graphs of constant degree
 FEATURES = 768  # 12 steps of 64 channels
 ELEMENTS = 1e9  # edges times features, at most
 DENSE, SPARSE, AUTO = "dense", "embedding_bag", "auto"
+MATRIX = "matrix"  # a learnable weight for every pair, zeros among them, is there already
 
 
 class Point(NamedTuple):
@@ -51,15 +53,19 @@ def points(nodes: Sequence[int], shares: Sequence[float], features: int) -> list
 def measure(
     point: Point, features: int, seed: int, repetitions: int, device: torch.device
 ) -> dict[str, Any]:
-    """Measure the three ways at a point."""
+    """Measure the four ways at a point."""
     edge_index = random_graph(point.nodes, point.degree, seed).to(device)
     adjacency = Adjacency.build(edge_index, None, point.nodes)
     given = operands(adjacency, None, (features,), torch.float32, seed)
     run = {
-        name: (lambda x, weight, name=name: spmm(adjacency, x, weight, backend=name))
+        name: training(lambda x, w, name=name: spmm(adjacency, x, w, backend=name), given)
         for name in (DENSE, SPARSE, AUTO)
     }
-    numbers = compare(run, given, repetitions, seconds=0.5)
+    pairs = (adjacency.target, adjacency.source)
+    matrix = torch.zeros(point.nodes, point.nodes, device=device)
+    matrix = matrix.index_put_(pairs, given.weight.detach()).requires_grad_()
+    run[MATRIX] = training(lambda x, matrix: matrix @ x, given._replace(weight=matrix))
+    times = time_interleaved(run, repetitions, device, seconds=0.5)
     sizes = (point.nodes, point.nodes, adjacency.num_edges, device)
     return {
         **point._asdict(),
@@ -67,21 +73,19 @@ def measure(
         "share": adjacency.num_edges / point.nodes**2,
         "features": features,
         "chosen": choose_backend(*sizes, width=features),
-        **{
-            f"{name}_{measure}": numbers[name][f"training_{measure}"]
-            for name in run
-            for measure in ("ms", "spread_ms", "extra_bytes")
-        },
+        **{f"{name}_ms": times[name].median for name in run},
+        **{f"{name}_spread_ms": times[name].spread for name in run},
+        **{f"{name}_extra_bytes": peak_extra_bytes(run[name], device, False) for name in run},
     }
 
 
-def crossing(rows: Sequence[dict[str, Any]], over: str) -> float | None:
+def crossing(rows: Sequence[dict[str, Any]], over: str, dense: str = DENSE) -> float | None:
     """Return where the lines of dense and sparse cross, on a logarithmic axis (``"share"``: dense
     is faster above; ``"nodes"``: below); None if they do not cross between measured points.
     """
     ordered = sorted(rows, key=lambda row: row[over])
     for less, more in pairwise(ordered):
-        ahead = [math.log(row[f"{SPARSE}_ms"] / row[f"{DENSE}_ms"]) for row in (less, more)]
+        ahead = [math.log(row[f"{SPARSE}_ms"] / row[f"{dense}_ms"]) for row in (less, more)]
         if ahead[0] * ahead[1] <= 0 and ahead[0] != ahead[1]:
             part = ahead[0] / (ahead[0] - ahead[1])
             return float(less[over] * (more[over] / less[over]) ** part)
@@ -93,12 +97,16 @@ def _line(rows: Sequence[dict[str, Any]], line: str, **where: Any) -> list[dict[
 
 
 def crossings(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the crossing share for every number of nodes, and the crossing number of nodes."""
+    """Return the crossing share for every number of nodes, and the crossing number of nodes, with
+    the matrix written in each pass and (``"matrix_share"`` and so on) there already.
+    """
     nodes = list(dict.fromkeys(row["nodes"] for row in rows))
-    return {
-        "share": {str(n): crossing(_line(rows, "share", nodes=n), "share") for n in nodes},
-        "nodes": crossing(_line(rows, "degree"), "nodes"),
-    }
+    found: dict[str, Any] = {}
+    for dense, key in ((DENSE, ""), (MATRIX, f"{MATRIX}_")):
+        lines = {str(n): _line(rows, "share", nodes=n) for n in nodes}
+        found[f"{key}share"] = {n: crossing(line, "share", dense) for n, line in lines.items()}
+        found[f"{key}nodes"] = crossing(_line(rows, "degree"), "nodes", dense)
+    return found
 
 
 def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
@@ -111,7 +119,8 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
         f"{about['features']} features, float32, random graphs of different pairs of nodes. "
         f"Medians of up to {about['repetitions']} interleaved samples, at least 3. Sparse: "
         f"`{SPARSE}`. Dense: `{DENSE}`, which writes the weights of the edges into a matrix in "
-        "each pass; a matrix that is there already saves that.",
+        "each pass. Matrix: a product with a matrix that is there already, learnable, with a "
+        "gradient for every pair.",
         "",
         "The share of pairs at which the lines cross; dense is faster above:",
         "",
@@ -119,26 +128,37 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     cells = []
     for nodes, share in found["share"].items():
         line = _line(rows, "share", nodes=int(nodes))
-        cells.append([f"{int(nodes):,}", where(share, line), _taken(line)])
-    lines += table(["nodes", "crossing", "the automatic choice takes dense from"], cells)
+        given = where(found[f"{MATRIX}_share"][nodes], line, MATRIX)
+        cells.append([f"{int(nodes):,}", where(share, line), given, _taken(line)])
+    head = ["nodes", "crossing", "with the matrix given", "the automatic choice takes dense from"]
+    lines += table(head, cells)
     line = _line(rows, "degree")
-    told = f"cross at {found['nodes']:.0f} nodes" if found["nodes"] is not None else "do not cross"
-    lines += [f"With {DEGREE} edges per node the lines {told}.", ""]
-    head = ["nodes", "edges per node", "share", "dense ms", "sparse ms", "auto ms", "chosen"]
-    head += ["sparse / dense", "auto / faster", "dense MiB", "sparse MiB"]
+    lines += [f"With {DEGREE} edges per node {told(found)}.", ""]
+    head = ["nodes", "edges per node", "share", "dense ms", "matrix ms", "sparse ms", "auto ms"]
+    head += ["chosen", "sparse / dense", "sparse / matrix", "auto / faster"]
+    head += ["dense MiB", "sparse MiB"]
     for title, chosen in (("Constant degree", line), ("Shares", _line(rows, "share"))):
         lines += [f"## {title}", "", *table(head, [_cells(row) for row in chosen])]
     return "\n".join(lines)
 
 
-def where(share: float | None, line: Sequence[dict[str, Any]]) -> str:
+def told(found: dict[str, Any]) -> str:
+    """Say at how many nodes of constant degree the lines cross."""
+    texts = []
+    for key, name in (("nodes", "the lines"), (f"{MATRIX}_nodes", "with the matrix given they")):
+        at = found[key]
+        texts.append(f"{name} {'do not cross' if at is None else f'cross at {at:.0f} nodes'}")
+    return ", ".join(texts)
+
+
+def where(share: float | None, line: Sequence[dict[str, Any]], dense: str = DENSE) -> str:
     """Say at which share the lines cross, or who is faster at all shares that were measured."""
     if share is not None:
         return f"{share:.0%}"
     if not line:
         return "-"
     last = max(line, key=lambda row: row["share"])
-    if last[f"{DENSE}_ms"] < last[f"{SPARSE}_ms"]:
+    if last[f"{dense}_ms"] < last[f"{SPARSE}_ms"]:
         return f"dense is faster from {min(row['share'] for row in line):.0%} on"
     return f"sparse is faster up to {last['share']:.0%}"
 
@@ -149,10 +169,12 @@ def _taken(line: Sequence[dict[str, Any]]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    dense, sparse, auto = (row[f"{name}_ms"] for name in (DENSE, SPARSE, AUTO))
+    ways = (DENSE, MATRIX, SPARSE, AUTO)
+    dense, matrix, sparse, auto = (row[f"{name}_ms"] for name in ways)
     numbers = [f"{row['nodes']:,}", f"{row['degree']:,}", f"{row['share']:.1%}"]
-    numbers += [number(dense), number(sparse), number(auto), row["chosen"]]
-    numbers += [f"{sparse / dense:.2f}", f"{auto / min(dense, sparse):.2f}"]
+    numbers += [*map(number, (dense, matrix, sparse, auto)), row["chosen"]]
+    ratios = (sparse / dense, sparse / matrix, auto / min(dense, sparse))
+    numbers += [f"{ratio:.2f}" for ratio in ratios]
     return numbers + [f"{row[f'{name}_extra_bytes'] / 2**20:.2f}" for name in (DENSE, SPARSE)]
 
 
@@ -176,15 +198,19 @@ def draw(about: dict[str, Any], rows: Sequence[dict[str, Any]], path: Path) -> N
     dense = [row for row in shares if row["chosen"] == DENSE]
     place = [row["nodes"] for row in dense], [row["share"] for row in dense]
     left.plot(*place, "kx", ms=6, label="auto takes dense")
-    at = [(int(n), share) for n, share in about["crossings"]["share"].items() if share is not None]
-    left.plot(*(zip(*at, strict=True) if at else ((), ())), "k-", label="the lines cross")
+    for key, style, label in (("share", "k-", ""), (f"{MATRIX}_share", "k:", ", matrix given")):
+        found = about["crossings"][key].items()
+        at = [(int(n), share) for n, share in found if share is not None]
+        places = zip(*at, strict=True) if at else ((), ())
+        left.plot(*places, style, label=f"the lines cross{label}")
     left.set(xscale="log", yscale="log", xlabel="nodes", ylabel="share of pairs that are edges")
     left.legend(frameon=False, fontsize=8, loc="lower left")
     line = sorted(_line(rows, "degree"), key=lambda row: row["nodes"])
-    for name, style in ((DENSE, "-s"), (SPARSE, "-o")):
-        colour = {"dense": "#D55E00", SPARSE: "#0072B2"}[name]
+    for name, style in ((DENSE, "-s"), (MATRIX, ":s"), (SPARSE, "-o")):
+        colour = "#0072B2" if name == SPARSE else "#D55E00"
+        label = "dense, matrix given" if name == MATRIX else name
         times = [row[f"{name}_ms"] for row in line]
-        right.plot([r["nodes"] for r in line], times, style, color=colour, label=name)
+        right.plot([r["nodes"] for r in line], times, style, color=colour, label=label)
     times = [row[f"{AUTO}_ms"] for row in line]
     nodes = [row["nodes"] for row in line]
     right.plot(nodes, times, "o", ms=12, mfc="none", mec="0.3", label="automatic choice")

@@ -26,7 +26,7 @@ from tgst.ops.rivals import rivals
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "half": torch.bfloat16}
 NODES = (16, 64, 150, 500, 3_000, 12_000, 60_000, 300_000)
-WIDTHS = (16, 64, 250, 1_000, 3_000, 8_000)
+WIDTHS = (16, 64, 256, 1_024, 3_072, 8_192)
 DEGREES = (2, 4, 10, 30)
 SHARES = (0.1, 0.25, 0.5, 1.0)  # of all pairs, on graphs of few nodes
 ELEMENTS = 4e8  # edges times features, at most

@@ -106,18 +106,20 @@ def dispatch(record: dict[str, Any] | None) -> str:
 
 def dense_vs_sparse(record: dict[str, Any] | None) -> str:
     r"""Returns where the dense product becomes the faster one."""
-    from benchmarks.dense_vs_sparse import where
+    from benchmarks.dense_vs_sparse import MATRIX, told, where
 
     if record is None:
         return MISSING + "\n"
-    rows: list[Sequence[str]] = [("nodes", "share of pairs at which the lines cross")]
-    for nodes, share in record["crossings"]["share"].items():
+    rows: list[Sequence[str]] = [
+        ("nodes", "share of pairs at which the lines cross", "with the matrix given")
+    ]
+    found = record["crossings"]
+    for nodes, share in found["share"].items():
         line = [r for r in record["rows"] if (r["line"], r["nodes"]) == ("share", int(nodes))]
-        rows.append((f"{int(nodes):,}", where(share, line)))
-    at = record["crossings"]["nodes"]
-    line = "do not cross" if at is None else f"cross at {at:.0f} nodes"
-    told = f"With 8 edges per node the lines {line}."
-    return "\n".join([_measured_on(record), "", _table(rows), "", told, ""])
+        given = where(found[f"{MATRIX}_share"][nodes], line, MATRIX)
+        rows.append((f"{int(nodes):,}", where(share, line), given))
+    text = f"With 8 edges per node {told(found)}."
+    return "\n".join([_measured_on(record), "", _table(rows), "", text, ""])
 
 
 def scale(record: dict[str, Any] | None) -> str:

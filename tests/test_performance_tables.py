@@ -72,14 +72,14 @@ def test_dispatch_dense_and_scale(tables):
     text = tables.dispatch({**HEAD, "rows": found})
     assert [cell.strip() for cell in rows(text)[1]] == ["all", "2", "1.100", "1.21"]
     crossings = {"share": {"16": 0.25, "4096": None}, "nodes": 31.4}
-    measured = [
-        {"line": "share", "nodes": 4096, "share": share, "dense_ms": 9.0, "embedding_bag_ms": 1.0}
-        for share in (0.01, 0.05)
-    ]
+    crossings |= {"matrix_share": {"16": 0.1, "4096": None}, "matrix_nodes": None}
+    times = {"dense_ms": 9.0, "embedding_bag_ms": 1.0, "matrix_ms": 0.5}
+    measured = [{"line": "share", "nodes": 4096, "share": share, **times} for share in (0.01, 0.05)]
     text = tables.dense_vs_sparse({**HEAD, "crossings": crossings, "rows": measured})
     # Nothing is said about shares that were not measured.
     assert [row[1].strip() for row in rows(text)[1:]] == ["25%", "sparse is faster up to 5%"]
-    assert "cross at 31 nodes" in text
+    assert [row[2].strip() for row in rows(text)[1:]] == ["10%", "dense is faster from 1% on"]
+    assert "cross at 31 nodes, with the matrix given they do not cross" in text
     row = {"nodes": 200, "edges": 600, "order": "rows", "rival": "auto", "training_ms": 1.5}
     row |= {"training_ns_per_edge": 2500.0, "training_extra_bytes": 2**20}
     text = tables.scale({**HEAD, "rows": [row], "growth": 1.2, "growth_forward": 1.1})

@@ -8,6 +8,7 @@ from benchmarks.dense_vs_sparse import (
     AUTO,
     DENSE,
     ELEMENTS,
+    MATRIX,
     NODES,
     SHARES,
     SPARSE,
@@ -34,6 +35,8 @@ def test_crossing_is_found_on_a_logarithmic_axis():
     assert crossing(line("share", (0.1, 0.8), (0.5, 0.9)), "share") is None
     assert crossing(line("share", (0.1, 0.8), (1.5, 4.0)), "share") is None
     assert crossing([], "share") is None
+    rows = [{**row, f"{MATRIX}_ms": 1.0} for row in line("share", (0.1, 0.4), (0.25, 1.0))]
+    assert crossing(rows, "share", MATRIX) == pytest.approx(0.2)
 
 
 def test_points():
@@ -59,12 +62,13 @@ def test_quick_run(tmp_path):
     ]
     for row in rows:
         assert row["share"] == row["degree"] / row["nodes"]
-        assert all(row[f"{name}_ms"] > 0 for name in (DENSE, SPARSE, AUTO))
+        assert all(row[f"{name}_ms"] > 0 for name in (DENSE, MATRIX, SPARSE, AUTO))
         # The dense matrix is extra memory; the sum over edges forms none.
         if row["nodes"] == 64 and row["degree"] == 6:
             assert row[f"{DENSE}_extra_bytes"] >= 64 * 64 * 4 > row[f"{SPARSE}_extra_bytes"]
     assert record["crossings"] == crossings(rows)
     text = (tmp_path / "dense_vs_sparse.md").read_text()
     assert "With 8 edges per node the lines " in text
+    assert ", with the matrix given they " in text
     assert "| 64 | 64 | 100.0% |" in text
     assert (tmp_path / "dense_vs_sparse.png").read_bytes()[1:4] == b"PNG"

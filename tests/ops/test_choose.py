@@ -251,6 +251,19 @@ def test_explanation_of_an_unknown_fold():
         explain_choice(random_graph(4, 8).adjacency(), torch.zeros(4, 2), fold="both")
 
 
+def test_explanation_of_what_is_no_graph_or_has_other_rows():
+    graph = random_graph(4, 8).adjacency()
+    with pytest.raises(TypeError, match=r"adjacency: expected an Adjacency .*, got Tensor"):
+        explain_choice(torch.zeros(2, 3), torch.zeros(4, 2))
+    for x in (torch.zeros(5, 2), torch.zeros(())):
+        with pytest.raises(ValueError, match=r"x: expected shape \[4, \*\], got "):
+            explain_choice(graph, x)
+    with pytest.raises(ValueError, match=r"x: expected shape \[12, \*\], got \[4, 2\]"):
+        explain_choice(graph, torch.zeros(4, 2), fold="source")
+    assert ", 1 features, " in explain_choice(graph, torch.zeros(4))
+    assert ", 0 features, " in explain_choice(graph, torch.zeros(4, 2, 0))
+
+
 def test_explanation_does_not_look_at_values():
     graph = random_graph(9, 30, num_partitions=1)
     other = Adjacency.build(graph.edge_index.flip(0).contiguous(), None, 9)

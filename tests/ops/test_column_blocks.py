@@ -9,21 +9,21 @@ from tgst.ops.measure import peak_extra_bytes
 
 from .graphs import FOLDS, dense_sddmm, dense_spmm, operands, random_graph
 
-WIDE = 200  # four blocks of 64 columns, the last of them narrower
+WIDE = 600  # blocks of 512 bytes of a row, the last of them narrower
 DTYPES = {torch.float64: 1e-14, torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 1e-3}
 
 
 @pytest.fixture
 def narrow(monkeypatch):
     monkeypatch.setattr(column_blocks, "BLOCK_BYTES", 1)
-    assert block_width(1, WIDE, 2) == 64
+    assert [block_width(1, WIDE, size) for size in (2, 4, 8)] == [256, 128, 64]
 
 
 def test_the_rows_of_a_block_fit_into_the_cache():
     assert block_width(2_000, 12_288, 4) == 128
     assert block_width(2_000, 12_288, 8) == 64
     assert block_width(1_000, 12_288, 4) == 256
-    assert block_width(10**6, 12_288, 4) == 64  # not less, however many rows there are
+    assert block_width(10**6, 12_288, 4) == 128  # not less, however many rows there are
     assert block_width(2_000, 100, 4) == 100
     assert block_width(0, 5, 4) == 5
 
@@ -65,10 +65,11 @@ def test_each_block_is_computed_by_itself(narrow, monkeypatch, dtype):
     graph = random_graph(6, 25)
     x, weight, g = operands(graph, None, (WIDE,), dtype)
     spmm(graph.adjacency(), x, weight, backend="column_blocks")
-    assert widths == [64, 64, 64, 8]
+    expected = {2: [256, 256, 88], 4: [128] * 4 + [88], 8: [64] * 9 + [24]}[dtype.itemsize]
+    assert widths == expected
     widths.clear()
     sddmm(graph.adjacency(), g, x, backend="column_blocks")
-    assert widths == ([64, 64, 64, 8] if dtype.itemsize >= 4 else [])
+    assert widths == (expected if dtype.itemsize >= 4 else [])
 
 
 def test_gradients(narrow):
@@ -99,9 +100,9 @@ def test_rows_with_other_strides_and_autocast(narrow):
 
 def test_memory_is_that_of_a_block():
     graph = random_graph(5_000, 20_000, num_partitions=1)
-    x, weight, g = operands(graph, None, (1_024,), torch.float32)
+    x, weight, g = operands(graph, None, (2_048,), torch.float32)
     adjacency = graph.adjacency()
-    assert block_width(*x.shape, 4) == 64
+    assert block_width(*x.shape, 4) == 128
     features = x.numel() * 4
     options = {"backend": "column_blocks"}
     for call in (

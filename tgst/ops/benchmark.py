@@ -105,8 +105,8 @@ def benchmark(
         seed (int): The seed of the random numbers; the global generator is not touched.
 
     Shapes:
-        - **edge_index:** :math:`[2, E]`, long
-        - **edge_type:** :math:`[E]`, long
+        - **edge_index:** :math:`[2, E]`, int or long
+        - **edge_type:** :math:`[E]`, int or long
 
     Raises:
         TypeError: If an argument is of the wrong type or dtype.

@@ -50,13 +50,21 @@ def explain_choice(
         - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
 
     Raises:
-        ValueError: If :obj:`fold` is unknown.
+        TypeError: If :obj:`adjacency` is none.
+        ValueError: If :obj:`fold` is unknown, or the rows are not those of the graph.
     """
+    if not isinstance(adjacency, Adjacency):
+        raise TypeError(
+            f"adjacency: expected an Adjacency (see as_adjacency), got {type(adjacency).__name__}"
+        )
     if fold not in (None, "source", "target"):
         raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
-    ptr = adjacency.ptr_label_in if fold == "target" else adjacency.ptr_in
-    rows_out, rows_in, edges = ptr.shape[0] - 1, x.shape[0], adjacency.num_edges
-    width = x[:1].numel() if x.dim() > 1 else 1
+    a = adjacency
+    rows_out = (a.ptr_label_in if fold == "target" else a.ptr_in).shape[0] - 1
+    rows_in = (a.ptr_label_out if fold == "source" else a.ptr_out).shape[0] - 1
+    if x.shape[:1] != (rows_in,):
+        raise ValueError(f"x: expected shape [{rows_in}, *], got {list(x.shape)}")
+    edges, width = a.num_edges, math.prod(x.shape[1:])
     asked = [("sum", "spmm", rows_out, rows_in)]
     if requires_grad:
         asked += [("gradient of x", "spmm", rows_in, rows_out)]

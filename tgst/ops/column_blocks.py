@@ -13,13 +13,13 @@ from torch import Tensor
 from tgst.ops import embedding_bag
 
 BLOCK_BYTES = 2**20  # of the rows of a block: the second-level cache of a core
-_LEAST_COLUMNS = 64  # narrower blocks waste the reads of whole cache lines
+_PIECE_BYTES = 512  # the least that is read at once of a row, as memory is slow to begin
 
 
 def block_width(rows: int, width: int, itemsize: int) -> int:
     """Return how many of the columns a block has; all where a block would not be narrower."""
-    columns = BLOCK_BYTES // max(1, rows * itemsize) // _LEAST_COLUMNS * _LEAST_COLUMNS
-    return min(width, max(_LEAST_COLUMNS, columns))
+    piece = _PIECE_BYTES // itemsize
+    return min(width, piece * max(1, BLOCK_BYTES // max(1, rows * itemsize * piece)))
 
 
 def spmm(

@@ -247,7 +247,7 @@ def _edge_attributes(data: Data, num_nodes: int) -> list[str]:
     for key, value in data.to_dict().items():
         if "edge_index" in key or key.startswith("edge_label"):  # link supervision, negative edges
             continue
-        length = _length(data, key, value)
+        length = length_of(data, key, value)
         if (key.startswith("edge_") or key == "e_id") and length not in (None, num_edges):
             raise ValueError(
                 f"data.{key}: expected one entry for each of the {num_edges} edges, got {length}"
@@ -257,7 +257,8 @@ def _edge_attributes(data: Data, num_nodes: int) -> list[str]:
     return names
 
 
-def _length(data: Data, key: str, value: Any) -> int | None:
+def length_of(data: Data, key: str, value: Any) -> int | None:
+    r"""Returns how many nodes or edges an attribute has entries for, if that can be told."""
     if isinstance(value, list | tuple):
         return len(value)
     if isinstance(value, Tensor | np.ndarray) and value.ndim > 0:

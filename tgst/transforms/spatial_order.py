@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from tgst.transforms.edges import checked_graph
+from tgst.transforms.edges import checked_graph, length_of
 
 # Bits per coordinate: an index of all of them fits into 63 bits.
 _BITS = {2: 31, 3: 20}
@@ -190,20 +190,11 @@ def _node_attributes(data: Data, num_nodes: int) -> set[str]:
     for key, value in data.to_dict().items():
         if key == "num_nodes" or "edge_index" in key or key.startswith("edge_label"):
             continue
-        if _length(data, key, value) == num_nodes and (
+        if length_of(data, key, value) == num_nodes and (
             num_nodes != num_edges or ("edge" not in key and key != "e_id")
         ):
             names.add(key)
     return names
-
-
-def _length(data: Data, key: str, value: Any) -> int | None:
-    if isinstance(value, list | tuple):
-        return len(value)
-    if isinstance(value, Tensor | np.ndarray) and value.ndim > 0:
-        dim = data.__cat_dim__(key, value)
-        return value.shape[dim] if isinstance(dim, int) else None
-    return None
 
 
 def _permuted(data: Data, key: str, value: Any, order: Tensor) -> Any:
