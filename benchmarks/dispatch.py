@@ -22,7 +22,6 @@ from benchmarks.records import Log, geometric_mean, measured_on, number, parse, 
 from benchmarks.spmm import DEGREES, NODES, WIDTHS
 from tgst.ops import Adjacency, dispatch_table, spmm
 from tgst.ops.choose import choose_backend
-from tgst.ops.column_blocks import block_width
 from tgst.ops.compare import compare, operands
 from tgst.ops.rivals import Product, rivals
 
@@ -84,8 +83,6 @@ def _products(
 ) -> dict[str, Product]:
     found: dict[str, Product] = {"auto": lambda x, weight: spmm(adjacency, x, weight)}
     allowed = dispatch_fit.candidates("spmm", device)
-    if block_width(point.nodes, point.features, dtype.itemsize) == point.features:
-        allowed.remove("column_blocks")  # one block is what embedding_bag does
     for name, rival in rivals(adjacency, None, point.features, dtype, plain=False).items():
         # A matrix of all pairs of this size is no candidate, and takes long.
         too_large = name == "dense" and point.nodes > 3_000

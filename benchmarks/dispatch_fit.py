@@ -143,15 +143,21 @@ def fit(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, dict[st
                     if (row["kind"], row["product"], row["backend"]) == (kind, product, name)
                 ]
                 if chosen:
-                    costs.setdefault(kind, {}).setdefault(product, {})[name] = _fitted(
-                        chosen, kinds
-                    )
+                    of_product = costs.setdefault(kind, {}).setdefault(product, {})
+                    # A block of columns is a call of the same kernel.
+                    bag = of_product["embedding_bag"] if name == "column_blocks" else {}
+                    known = {each: bag[each] for each in ("call", "far_byte") if each in bag}
+                    of_product[name] = known | _fitted(chosen, kinds, known)
     return costs
 
 
-def _fitted(rows: Sequence[dict[str, Any]], kinds: Sequence[str]) -> dict[str, float]:
+def _fitted(
+    rows: Sequence[dict[str, Any]], kinds: Sequence[str], known: dict[str, float]
+) -> dict[str, float]:
+    kinds = [kind for kind in kinds if kind not in known]
     times = np.array([row["least_ms"] * 1e6 for row in rows])
     table = np.array([[amounts(row)[kind] for kind in kinds] for row in rows])
+    spent = np.array([sum(amounts(row)[k] * cost for k, cost in known.items()) for row in rows])
     # What takes well below a tenth of a millisecond matters less than the rest.
     importance = times / (times + 5e4)
     relative = table / times[:, None]
@@ -160,8 +166,9 @@ def _fitted(rows: Sequence[dict[str, Any]], kinds: Sequence[str]) -> dict[str, f
     keep = np.ones(len(rows), dtype=bool)
     for _ in range(2):
         weights = importance[keep]
-        solution = nnls(relative[keep] / scale * weights[:, None], weights)[0] / scale
-        off = np.abs(np.log(np.maximum(relative @ solution, 1e-9)))
+        rest = (1 - spent / times)[keep] * weights
+        solution = nnls(relative[keep] / scale * weights[:, None], rest)[0] / scale
+        off = np.abs(np.log(np.maximum(relative @ solution + spent / times, 1e-9)))
         keep = off <= max(np.quantile(off, 0.9), 0.2)
     return {
         kind: float(f"{value:.3g}")

@@ -21,7 +21,6 @@ from benchmarks.spmm_report import draw, markdown
 from tgst.ops import Adjacency, spmm
 from tgst.ops.benchmark import share_of_copy
 from tgst.ops.choose import choose_backend
-from tgst.ops.column_blocks import block_width
 from tgst.ops.compare import Operands, compare, moved_bytes, operands
 from tgst.ops.measure import copy_bandwidth
 from tgst.ops.rivals import GATHER_SCATTER, TORCH_SPARSE, Product, Rival, rivals
@@ -93,16 +92,13 @@ def limits(point: Point, edges: int, memory: float) -> dict[str, tuple[str | Non
     reasons = {}
     for name, bytes_needed in needed(point, edges).items():
         found = []
-        one_block = block_width(point.nodes, point.features, size) == point.features
         for kind, count in zip(("forward", "training"), bytes_needed, strict=True):
             why = f"memory: {count / 2**30:.1f} of {memory / 2**30:.1f} GiB"
             with_pairs = name == "dense" or (name == TORCH_SPARSE and kind == "training")
             most = WORK if name == "auto" else WORK_OF_RIVALS
             work = edges * point.features
             of_pairs = float(point.nodes) ** 2 * point.features
-            if name == "column_blocks" and one_block:
-                found.append("one block: the same as embedding_bag")
-            elif work > most:
+            if work > most:
                 found.append(f"time: {work:.1e} of {most:.1e} multiplications")
             elif with_pairs and pairs > PAIRS:
                 found.append(f"pairs: a matrix of {pairs / 2**30:.1f} of {PAIRS / 2**30:.0f} GiB")

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.threads --out benchmarks/results`` writes ``threads.json`` and
 ``threads.md``: forward and backward of the weighted sum, of layers and of the traffic network on
-one thread, two, four and so on up to the cores of the machine, in turns; and the weighted sum in
-every type of features and of node numbers.
+one thread, two, four and so on up to those that torch takes, in turns; and the weighted sum in
+every type of features and of node numbers. On CPU alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tgst.ops.measure import time_interleaved
 
 CPU = torch.device("cpu")
 SECONDS = 6.0
-DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 INDICES = (torch.int64, torch.int32)
 # Nodes, edges per node and features of the sums; nodes, edges and batch of layers and network.
 SIZES = {
@@ -72,8 +72,7 @@ def summed(
     seed: int,
 ) -> Call:
     """Return the automatic choice, forward and backward."""
-    adjacency = Adjacency.build(edge_index, None, nodes)
-    adjacency = type(adjacency)(*(field.to(index) for field in adjacency))
+    adjacency = Adjacency.build(edge_index.to(index), None, nodes)
     given = operands(adjacency, None, (features,), dtype, seed)
     return training(lambda x, weight: spmm(adjacency, x, weight), given)
 
@@ -138,7 +137,7 @@ def markdown(about: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
         [row["case"], str(row["threads"]), _time(row), f"{row['speedup']:.2f}"] for row in rows
     ]
     lines += table(["", "threads", "ms", "faster than one thread"], cells)
-    nodes, degree, features = SIZES["--quick" in about["command"]]["random"]
+    nodes, degree, features = about["size"]
     lines += [f"The sum with {nodes:,} nodes, {degree} edges each and {features} features:", ""]
     cells = [[row["dtype"], row["index"], _time(row)] for row in about["types"]]
     lines += table(["features", "node numbers", "ms"], cells)
@@ -152,7 +151,9 @@ def _time(row: dict[str, Any]) -> str:
 def main(arguments_given: Sequence[str] | None = None) -> None:
     """Measure and write the results."""
     arguments, about = parse(parser("threads", __doc__, repetitions=9), arguments_given)
-    most = torch.get_num_threads()
+    if arguments.device.type != "cpu":
+        raise SystemExit(f"--device: expected cpu, got {arguments.device}")
+    most, about["size"] = torch.get_num_threads(), SIZES[arguments.quick]["random"]
     found = cases(arguments.quick, arguments.seed)
     rows = scaling(found, most, arguments.repetitions)
     about["types"] = by_type(arguments.quick, arguments.repetitions, arguments.seed)

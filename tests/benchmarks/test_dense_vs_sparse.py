@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from benchmarks.dense_vs_sparse import (
     AUTO,
@@ -14,9 +15,11 @@ from benchmarks.dense_vs_sparse import (
     SPARSE,
     crossing,
     crossings,
+    given_matrix,
     main,
     points,
 )
+from tgst.ops import Adjacency, spmm
 
 
 def line(over, places, sparse_over_dense):
@@ -45,6 +48,13 @@ def test_points():
     assert all(p.nodes * p.degree * 768 <= ELEMENTS for p in found)
     assert {p.nodes for p in found if p.line == "degree"} == set(NODES)
     assert all(1 <= p.degree <= p.nodes for p in found)
+
+
+def test_the_given_matrix_is_that_of_the_graph():
+    adjacency = Adjacency.build(torch.tensor([[0, 1, 2, 2], [1, 0, 0, 1]]), None, 3)
+    x, weight = torch.randn(3, 4), torch.randn(4)
+    expected = spmm(adjacency, x, weight, backend="reference")
+    torch.testing.assert_close(given_matrix(adjacency, weight) @ x, expected)
 
 
 def test_quick_run(tmp_path):

@@ -23,7 +23,8 @@ from tgst.ops.dispatch_table import COSTS, MEASURED_ON
 
 TRUE = {
     "embedding_bag": {"call": 2e4, "edge": 3.0, "gathered_byte": 0.02, "far_byte": 0.1},
-    "column_blocks": {"call": 2e4, "edge": 3.0, "gathered_byte": 0.02, "copied_byte": 0.05},
+    "column_blocks": {"call": 2e4, "edge": 3.0, "gathered_byte": 0.02, "far_byte": 0.1}
+    | {"copied_byte": 0.05},
     "sparse_csr": {"call": 3e4, "edge": 9.0, "gathered_byte": 0.01, "output_byte": 0.3},
     "dense": {"call": 2e4, "pair": 0.5, "multiplication": 0.01},
 }

@@ -44,6 +44,11 @@ def test_the_sum_is_that_of_the_graph(index):
     torch.testing.assert_close(grad_x, spmm(back, g, weight, backend="reference"))
 
 
+def test_it_knows_no_other_device(tmp_path):
+    with pytest.raises(SystemExit, match="--device: expected cpu, got meta"):
+        main(["--quick", "--out", str(tmp_path), "--device", "meta"])
+
+
 def test_quick_run(tmp_path, threads):
     torch.set_num_threads(2)
     main(["--quick", "--out", str(tmp_path)])
@@ -53,7 +58,7 @@ def test_quick_run(tmp_path, threads):
     assert one["speedup"] == 1
     assert two["speedup"] == pytest.approx(one["ms"] / two["ms"])
     types = {(row["dtype"], row["index"]) for row in record["types"]}
-    assert len(types) == 6
+    assert len(types) == 8
     assert all(row["ms"] > 0 for row in record["types"])
     text = (tmp_path / "threads.md").read_text()
     assert "| bfloat16 | int32 |" in text

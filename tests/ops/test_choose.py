@@ -103,6 +103,36 @@ def test_the_least_estimate_is_chosen(made_up):
             assert times["embedding_bag"] == pytest.approx(bag / 1e6)
 
 
+def test_work_of_blocks_of_columns():
+    # 4,096 rows of 4 bytes: blocks of 128 columns, which are 2 MiB.
+    found = work(4_096, 4_096, 50_000, 300, 4, "spmm", "column_blocks")
+    assert found["call"] == 3
+    assert found["edge"] == 3 * 50_000
+    assert found["gathered_byte"] == 50_000 * 300 * 4
+    share = 1 / (1 + (56 / 2) ** 2)
+    assert found["far_byte"] == pytest.approx(found["gathered_byte"] * share)
+    assert found["copied_byte"] == 2 * 4_096 * 300 * 4
+    dots = work(4_096, 4_096, 50_000, 300, 4, "sddmm", "column_blocks")
+    assert dots["gathered_byte"] == 2 * found["gathered_byte"]
+    assert dots["far_byte"] == pytest.approx(dots["gathered_byte"] / (1 + (56 / 4) ** 2))
+    assert dots["copied_byte"] == 2 * 4_096 * 300 * 4
+    whole = work(4_096, 4_096, 50_000, 300, 4, "spmm", "embedding_bag")
+    assert (whole["call"], whole["edge"], whole["copied_byte"]) == (1, 50_000, 0)
+    features = 4_096 * 300 * 4 / 2**20
+    assert whole["far_byte"] == pytest.approx(whole["gathered_byte"] / (1 + (56 / features) ** 2))
+
+
+def test_features_beyond_the_cache_go_in_blocks_if_they_are_read_often():
+    def chosen(degree, width, product):
+        sizes = (2_000, 2_000, 2_000 * degree, CPU)
+        return choose_backend(*sizes, width=width, product=product)
+
+    for product in PRODUCTS:
+        assert chosen(24, 12_288, product) == "column_blocks"
+        assert chosen(3, 12_288, product) == "embedding_bag"
+        assert chosen(24, 768, product) == "embedding_bag"
+
+
 def test_what_costs_more_is_estimated_to_take_longer():
     for product in PRODUCTS:
         for dtype in (torch.float32, torch.float64, torch.bfloat16):
@@ -225,6 +255,7 @@ def test_explanation_names_the_choice_and_all_estimates(made_up):
     assert "  not a candidate: triton (runs on CUDA)" in lines
     assert "  not a candidate: torch_scatter, reference (holds a row per edge)" in lines
     assert any(line.startswith("  not a candidate: dense (more than 4 numbers") for line in lines)
+    assert any(line.startswith("  not a candidate: column_blocks (one block") for line in lines)
     assert lines[-1] == f"  estimated from costs measured on {MEASURED_ON['cpu']}"
     forward = explain_choice(graph.adjacency(), torch.zeros(40, 6), requires_grad=False)
     assert "gradient" not in forward
@@ -246,6 +277,18 @@ def test_explanation_of_folded_rows(graph, fold, expected):
     assert text.split(":")[0] in BACKENDS
 
 
+def test_explanation_says_of_what_there_are_blocks():
+    # Features of 500 rows, sums of 1,500: the columns fit into one block of the former alone.
+    graph = random_graph(500, 4_000)
+    text = explain_choice(graph.adjacency(), torch.empty(500, 300), fold="target")
+    whole = "not a candidate: column_blocks for the sum (one block has all columns"
+    assert whole in text
+    first, second, third = text.splitlines()[1:4]
+    assert "column_blocks" not in first
+    assert "column_blocks" in second
+    assert "column_blocks" in third
+
+
 def test_explanation_of_an_unknown_fold():
     with pytest.raises(ValueError, match="fold: expected None, 'source' or 'target', got 'both'"):
         explain_choice(random_graph(4, 8).adjacency(), torch.zeros(4, 2), fold="both")
@@ -260,6 +303,8 @@ def test_explanation_of_what_is_no_graph_or_has_other_rows():
             explain_choice(graph, x)
     with pytest.raises(ValueError, match=r"x: expected shape \[12, \*\], got \[4, 2\]"):
         explain_choice(graph, torch.zeros(4, 2), fold="source")
+    with pytest.raises(TypeError, match="x: expected a Tensor, got list"):
+        explain_choice(graph, [1.0])
     assert ", 1 features, " in explain_choice(graph, torch.zeros(4))
     assert ", 0 features, " in explain_choice(graph, torch.zeros(4, 2, 0))
 

@@ -7,7 +7,7 @@ from tgst.ops import column_blocks, embedding_bag, sddmm, spmm
 from tgst.ops.column_blocks import block_width
 from tgst.ops.measure import peak_extra_bytes
 
-from .graphs import FOLDS, dense_sddmm, dense_spmm, operands, random_graph
+from .graphs import FOLDS, GRAPHS, dense_sddmm, dense_spmm, operands, random_graph
 
 WIDE = 600  # blocks of 512 bytes of a row, the last of them narrower
 DTYPES = {torch.float64: 1e-14, torch.float32: 1e-6, torch.bfloat16: 1e-2, torch.float16: 1e-3}
@@ -19,7 +19,7 @@ def narrow(monkeypatch):
     assert [block_width(1, WIDE, size) for size in (2, 4, 8)] == [256, 128, 64]
 
 
-def test_the_rows_of_a_block_fit_into_the_cache():
+def test_a_block_is_a_mebibyte_or_512_bytes_of_each_row():
     assert block_width(2_000, 12_288, 4) == 128
     assert block_width(2_000, 12_288, 8) == 64
     assert block_width(1_000, 12_288, 4) == 256
@@ -70,6 +70,51 @@ def test_each_block_is_computed_by_itself(narrow, monkeypatch, dtype):
     widths.clear()
     sddmm(graph.adjacency(), g, x, backend="column_blocks")
     assert widths == (expected if dtype.itemsize >= 4 else [])
+
+
+@pytest.mark.parametrize("index_dtype", [torch.int64, torch.int32])
+@pytest.mark.parametrize("fold", FOLDS)
+@pytest.mark.parametrize("name", GRAPHS)
+def test_all_kinds_of_graphs(narrow, name, fold, index_dtype):
+    graph = GRAPHS[name]._replace(edge_index=GRAPHS[name].edge_index.to(index_dtype))
+    x, weight, g = operands(graph, fold, (300,), torch.float32)
+    adjacency = graph.adjacency()
+    out = spmm(adjacency, x, weight, fold=fold, backend="column_blocks")
+    dots = sddmm(adjacency, g, x, fold=fold, backend="column_blocks")
+    near = {"rtol": 1e-5, "atol": 1e-4}
+    torch.testing.assert_close(out.double(), dense_spmm(graph, x, weight, fold), **near)
+    torch.testing.assert_close(dots.double(), dense_sddmm(graph, g, x, fold), **near)
+
+
+def test_more_edges_than_pairs(narrow):
+    graph = random_graph(3, 200, num_partitions=1)
+    x, _, g = operands(graph, None, (300,), torch.float32)
+    assert not embedding_bag.is_sampled(g, x, graph.edge_index[0])
+    dots = sddmm(graph.adjacency(), g, x, backend="column_blocks")
+    wanted = dense_sddmm(graph, g, x, None)
+    torch.testing.assert_close(dots.double(), wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_compiled(narrow):
+    graph = random_graph(6, 25)
+    x, weight, g = operands(graph, None, (300,), torch.float32)
+    adjacency = graph.adjacency()
+
+    def step(x, weight):
+        out = spmm(adjacency, x, weight, backend="column_blocks")
+        return out, *torch.autograd.grad(out, (x, weight), g)
+
+    leaves = x.requires_grad_(), weight.requires_grad_()
+    torch._dynamo.reset()
+    run = torch.compile(
+        lambda x, weight: spmm(adjacency, x, weight, backend="column_blocks"),
+        backend="aot_eager",
+        fullgraph=True,
+    )
+    out = run(*leaves)
+    found = (out, *torch.autograd.grad(out, leaves, g))
+    for ours, expected in zip(found, step(*leaves), strict=True):
+        torch.testing.assert_close(ours, expected)
 
 
 def test_gradients(narrow):

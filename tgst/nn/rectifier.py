@@ -15,8 +15,8 @@ def relu(x: Tensor, inplace: bool = False) -> Tensor:
     r"""The rectifier :func:`torch.nn.functional.relu`, :math:`\max(0, x)`.
 
     Where gradients are compiled for CPU, it is an operator of its own: the compiler would keep a
-    mask of bits that it takes ten times as long to write as the rest of the pass, although the
-    output, which is kept for the next layer anyway, says the same.
+    mask of bits, slow to write, although the output, which is kept for the next layer anyway, says
+    the same.
 
     Args:
         x (Tensor): The input.
@@ -35,9 +35,7 @@ def _relu(x: Tensor) -> Tensor:
     return torch.relu(x)
 
 
-@_relu.register_fake
-def _relu_fake(x):
-    return torch.empty_like(x)
+_relu.register_fake(torch.relu)
 
 
 @torch.library.custom_op("tgst::relu_backward", mutates_args=())
@@ -47,18 +45,27 @@ def _relu_backward(grad: Tensor, out: Tensor) -> Tensor:
 
 @_relu_backward.register_fake
 def _relu_backward_fake(grad, out):
-    return torch.empty_like(grad)
+    return torch.ops.aten.threshold_backward(grad, out, 0)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+def _keep_output(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
     ctx.save_for_backward(output)
+
+
+def _keep_input(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[1])
 
 
 def _backward(ctx: Any, grad: Tensor) -> Tensor:
     return _relu_backward(grad, *ctx.saved_tensors)
 
 
-_relu.register_autograd(_backward, setup_context=_keep)
+def _backward_twice(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    return _relu_backward(grad, *ctx.saved_tensors), None
+
+
+_relu.register_autograd(_backward, setup_context=_keep_output)
+_relu_backward.register_autograd(_backward_twice, setup_context=_keep_input)
 
 
 def _is_compiled_for_cpu(x: Tensor) -> bool:
@@ -67,4 +74,8 @@ def _is_compiled_for_cpu(x: Tensor) -> bool:
         and not is_exporting()
         and x.device.type == "cpu"
         and torch.is_grad_enabled()
+        and x.requires_grad
+        # Of an operator, forward-mode derivatives would be zero without a word.
+        and not torch._C._are_functorch_transforms_active()
+        and torch.autograd.forward_ad._current_level < 0
     )

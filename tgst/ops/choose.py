@@ -50,21 +50,11 @@ def explain_choice(
         - **x:** :math:`[N, *]`, or :math:`[K \cdot N, *]` with ``fold="source"``
 
     Raises:
-        TypeError: If :obj:`adjacency` is none.
+        TypeError: If :obj:`adjacency` or :obj:`x` is none.
         ValueError: If :obj:`fold` is unknown, or the rows are not those of the graph.
     """
-    if not isinstance(adjacency, Adjacency):
-        raise TypeError(
-            f"adjacency: expected an Adjacency (see as_adjacency), got {type(adjacency).__name__}"
-        )
-    if fold not in (None, "source", "target"):
-        raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
-    a = adjacency
-    rows_out = (a.ptr_label_in if fold == "target" else a.ptr_in).shape[0] - 1
-    rows_in = (a.ptr_label_out if fold == "source" else a.ptr_out).shape[0] - 1
-    if x.shape[:1] != (rows_in,):
-        raise ValueError(f"x: expected shape [{rows_in}, *], got {list(x.shape)}")
-    edges, width = a.num_edges, math.prod(x.shape[1:])
+    rows_out, rows_in = _checked_rows(adjacency, x, fold)
+    edges, width = adjacency.num_edges, math.prod(x.shape[1:])
     asked = [("sum", "spmm", rows_out, rows_in)]
     if requires_grad:
         asked += [("gradient of x", "spmm", rows_in, rows_out)]
@@ -78,12 +68,35 @@ def explain_choice(
     ]
     if _costs(x.device.type, x.dtype) is None:
         return f"{lines[0]}; {_rule_unmeasured(x.device.type)}"
+    whole = []  # products that no blocks of columns are taken of
     for name, product, out, into in asked:
         times = estimates(out, into, *sizes, width=width, dtype=x.dtype, product=product)
         lines.append(f"  {name}: {_listed(times)}")
-    left_out = _left_out(rows_out, rows_in, edges, x.device.type, width, x.dtype)
+        whole += [] if "column_blocks" in times else [name]
+    left_out = _left_out(rows_out, rows_in, edges, x.device.type, x.dtype)
+    if whole:
+        where = "" if len(whole) == len(asked) else f" for the {' and the '.join(whole)}"
+        why = "one block has all columns, or sums in half precision would be rounded"
+        left_out.append(f"not a candidate: column_blocks{where} ({why})")
     lines += [f"  {line}" for line in left_out]
     return "\n".join([*lines, f"  estimated from costs measured on {MEASURED_ON[x.device.type]}"])
+
+
+def _checked_rows(adjacency: Adjacency, x: Tensor, fold: str | None) -> tuple[int, int]:
+    if not isinstance(adjacency, Adjacency):
+        raise TypeError(
+            f"adjacency: expected an Adjacency (see as_adjacency), got {type(adjacency).__name__}"
+        )
+    if fold not in (None, "source", "target"):
+        raise ValueError(f"fold: expected None, 'source' or 'target', got {fold!r}")
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x: expected a Tensor, got {type(x).__name__}")
+    a = adjacency
+    rows_out = (a.ptr_label_in if fold == "target" else a.ptr_in).shape[0] - 1
+    rows_in = (a.ptr_label_out if fold == "source" else a.ptr_out).shape[0] - 1
+    if x.shape[:1] != (rows_in,):
+        raise ValueError(f"x: expected shape [{rows_in}, *], got {list(x.shape)}")
+    return rows_out, rows_in
 
 
 def choose_backend(
@@ -246,7 +259,7 @@ def _listed(times: dict[str, float]) -> str:
 
 
 def _left_out(
-    rows_out: int, rows_in: int, num_edges: int, device: str, width: int, dtype: torch.dtype
+    rows_out: int, rows_in: int, num_edges: int, device: str, dtype: torch.dtype
 ) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for name in BACKENDS:
@@ -258,7 +271,4 @@ def _left_out(
             "in its matrix"
         )
         reasons[limit] = ["dense"]
-    rows = max(rows_out, rows_in)
-    if column_blocks.block_width(rows, width, dtype.itemsize) == width:
-        reasons["all columns fit into one block"] = ["column_blocks"]
     return [f"not a candidate: {', '.join(names)} ({why})" for why, names in reasons.items()]

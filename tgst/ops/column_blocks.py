@@ -1,8 +1,9 @@
 """Products of wide features, some columns at a time, so that the rows stay in the cache.
 
 A product reads a row as often as the row has edges. Where all rows together are larger than the
-cache, each time is a time from memory; the same rows of a few columns fit, are read from memory
-once, and what that costs is a copy of the columns and of their sums.
+cache, each time is a time from memory; a block of their columns is read from memory once and fits,
+into the second-level cache up to some 2,000 rows and into a third-level cache up to some 60,000.
+What it costs is a copy of the columns and of their sums.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from tgst.ops import embedding_bag
 
-BLOCK_BYTES = 2**20  # of the rows of a block: the second-level cache of a core
+BLOCK_BYTES = 2**20  # of the rows of a block, if that leaves enough of each row
 _PIECE_BYTES = 512  # the least that is read at once of a row, as memory is slow to begin
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tgst.ops.adjacency import Adjacency
 from tgst.ops.backends import BACKENDS, check_backend
+from tgst.ops.column_blocks import block_width
 from tgst.ops.spmm import spmm
 
 Product = Callable[[Tensor, Tensor], Tensor]
@@ -52,6 +53,8 @@ def rivals(
     for name in BACKENDS:
         size = largest.get(name, 0)
         reason = _not_importable(name) or _not_on_device(name, adjacency.source.device)
+        if name == "column_blocks":
+            reason = reason or _not_in_blocks(adjacency, fold, width, dtype)
         found[name] = Rival(_of_backend(adjacency, fold, name), size, size, reason)
     if not plain:
         return found
@@ -125,8 +128,19 @@ def _not_importable(name: str) -> str | None:
     return None
 
 
+def _not_in_blocks(
+    adjacency: Adjacency, fold: str | None, width: int, dtype: torch.dtype
+) -> str | None:
+    rows = max(adjacency.num_nodes, _target_rows(adjacency, fold)[1])
+    if block_width(rows, width, dtype.itemsize) < width:
+        return None
+    return "not run: one block, the same as embedding_bag"
+
+
 def _not_on_device(name: str, device: torch.device) -> str | None:
     # On CPU it runs in an interpreter, to be tested; its time says nothing.
     if name == "triton" and device.type != "cuda":
         return f"not run: runs on CUDA, the graph is on {device.type}"
+    if name == "column_blocks" and device.type != "cpu":
+        return f"not run: for the caches of a CPU, the graph is on {device.type}"
     return None

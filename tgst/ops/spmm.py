@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from tgst.ops import onnx, reference
 from tgst.ops.adjacency import Adjacency
@@ -79,7 +80,7 @@ def spmm(
     elif _needs_formula():
         out = reference.spmm(flat, weight, *graph)
     else:
-        out = _spmm(flat, weight, *graph, backend)
+        out = _sum(flat, weight, *graph, backend)
     return out.reshape(out.shape[0], *x.shape[1:])
 
 
@@ -130,27 +131,35 @@ def sddmm(
     flat_g, flat_x = _flat(g), _flat(x)
     if _needs_formula():
         return reference.sddmm(flat_g, flat_x, *graph)
-    return _sddmm(flat_g, flat_x, *graph, backend)
+    return _dots(flat_g, flat_x, *graph, backend)
 
 
-@torch.library.custom_op(
-    "tgst::spmm", mutates_args=(), schema=f"(Tensor x, Tensor? weight, {_GRAPH_SCHEMA}) -> Tensor"
-)
-def _spmm(x, weight, source, target, in_ptr, in_order, out_ptr, out_order, backend):
+def _spmm_kernel(x, weight, source, target, in_ptr, in_order, out_ptr, out_order, backend):
     if x.numel() == 0 or source.numel() == 0:  # the native kernels refuse empty rows
         return x.new_zeros((in_ptr.shape[0] - 1, x.shape[1]))
     graph = (source, target, in_ptr, in_order, out_ptr, out_order)
     return BACKENDS[_resolved(backend, "spmm", graph, x)].spmm(x, weight, *graph)
 
 
-@torch.library.custom_op(
-    "tgst::sddmm", mutates_args=(), schema=f"(Tensor g, Tensor x, {_GRAPH_SCHEMA}) -> Tensor"
-)
-def _sddmm(g, x, source, target, in_ptr, in_order, out_ptr, out_order, backend):
+def _sddmm_kernel(g, x, source, target, in_ptr, in_order, out_ptr, out_order, backend):
     if g.numel() == 0 or x.numel() == 0 or source.numel() == 0:
         return g.new_zeros(source.shape[0])
     graph = (source, target, in_ptr, in_order, out_ptr, out_order)
     return BACKENDS[_resolved(backend, "sddmm", graph, x)].sddmm(g, x, *graph)
+
+
+_spmm = torch.library.custom_op(
+    "tgst::spmm",
+    _spmm_kernel,
+    mutates_args=(),
+    schema=f"(Tensor x, Tensor? weight, {_GRAPH_SCHEMA}) -> Tensor",
+)
+_sddmm = torch.library.custom_op(
+    "tgst::sddmm",
+    _sddmm_kernel,
+    mutates_args=(),
+    schema=f"(Tensor g, Tensor x, {_GRAPH_SCHEMA}) -> Tensor",
+)
 
 
 @_spmm.register_fake
@@ -174,9 +183,9 @@ def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, weight, *graph = ctx.saved_tensors
     grad_x = grad_weight = None
     if ctx.needs_input_grad[0]:
-        grad_x = _spmm(grad, weight, *_transposed(*graph), ctx.backend)
+        grad_x = _sum(grad, weight, *_transposed(*graph), ctx.backend)
     if ctx.needs_input_grad[1]:
-        grad_weight = _sddmm(grad, x, *graph, ctx.backend)
+        grad_weight = _dots(grad, x, *graph, ctx.backend)
     return grad_x, grad_weight, *[None] * 7
 
 
@@ -184,14 +193,63 @@ def _sddmm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     g, x, *graph = ctx.saved_tensors
     grad_g = grad_x = None
     if ctx.needs_input_grad[0]:
-        grad_g = _spmm(x, grad, *graph, ctx.backend)
+        grad_g = _sum(x, grad, *graph, ctx.backend)
     if ctx.needs_input_grad[1]:
-        grad_x = _spmm(g, grad, *_transposed(*graph), ctx.backend)
+        grad_x = _sum(g, grad, *_transposed(*graph), ctx.backend)
     return grad_g, grad_x, *[None] * 7
 
 
 _spmm.register_autograd(_spmm_backward, setup_context=_setup_context)
 _sddmm.register_autograd(_sddmm_backward, setup_context=_setup_context)
+
+
+class _Sum(torch.autograd.Function):
+    # Not by setup_context, whose arguments autograd binds by name in each call.
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        out = _spmm_kernel(*inputs)
+        _setup_context(ctx, inputs, out)
+        return out
+
+    backward = staticmethod(_spmm_backward)
+
+
+class _Dots(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        out = _sddmm_kernel(*inputs)
+        _setup_context(ctx, inputs, out)
+        return out
+
+    backward = staticmethod(_sddmm_backward)
+
+
+def _sum(x: Tensor, weight: Tensor | None, *others: Any) -> Tensor:
+    if not (_is_eager(x) and (weight is None or _is_eager(weight))):
+        return _spmm(x, weight, *others)
+    run = _Sum.apply if torch.is_grad_enabled() else _spmm_kernel
+    return run(x, weight, *others)
+
+
+def _dots(g: Tensor, x: Tensor, *others: Any) -> Tensor:
+    if not (_is_eager(g) and _is_eager(x)):
+        return _sddmm(g, x, *others)
+    run = _Dots.apply if torch.is_grad_enabled() else _sddmm_kernel
+    return run(g, x, *others)
+
+
+def _is_eager(x: Tensor) -> bool:
+    # An operator of the library takes 30 microseconds more per call than a function, which count
+    # on small graphs. Whoever looks at operators (compilers, modes, other tensors, batches of
+    # gradients) is to see it.
+    return (
+        not torch.compiler.is_compiling()
+        and type(x) in (Tensor, torch.nn.Parameter)
+        and not is_in_torch_dispatch_mode()
+        and not torch.jit.is_tracing()
+        and not torch._C._are_functorch_transforms_active()
+        and not torch._C._functorch.is_legacy_batchedtensor(x)
+    )
 
 
 def _transposed(
