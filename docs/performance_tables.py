@@ -33,6 +33,7 @@ def write_tables(folder: Path, results: Path = RESULTS) -> None:
     tables = {
         "costs": costs(),
         "spmm": spmm(_record(results, "spmm")),
+        "spmm_fresh_memory": spmm(_record(results, "spmm_fresh_memory")),
         "dispatch": dispatch(_record(results, "dispatch")),
         "dense_vs_sparse": dense_vs_sparse(_record(results, "dense_vs_sparse")),
         "scale": scale(_record(results, "scale")),
