@@ -10,11 +10,11 @@ from tgst.nn.products import (
     sum_over_labels,
 )
 
-# N, K, L, C_in, C_out: ordinary ones, few rows or channels, single entries, and sizes of zero.
+# N, K, L, C_in, C_out: ordinary ones, one row or few numbers, single entries, and sizes of zero.
 SIZES = [
     (5, 3, 40, 4, 6),
     (4, 1, 9, 16, 3),
-    (4, 2, 3, 64, 5),
+    (4, 2, 1, 64, 5),
     (5, 3, 7, 4, 6),
     (4, 1, 3, 8, 2),
     (1, 1, 1, 1, 1),
@@ -133,9 +133,10 @@ def test_mapped_over_one_operand(form, dtype):
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="needs oneDNN")
 @pytest.mark.parametrize(
-    ("rows", "channels", "short"), [(3, 64, True), (4, 31, True), (4, 32, False), (40, 4, False)]
+    ("rows", "channels", "short"),
+    [(1, 64, True), (2, 64, False), (4, 31, True), (4, 32, False), (40, 4, False)],
 )
-def test_few_rows_or_channels_are_matrix_products(rows, channels, short):
+def test_one_row_or_few_numbers_are_matrix_products(rows, channels, short):
     x, weight = torch.randn(5, 3, rows, channels), torch.randn(3, channels, 2)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         sum_over_labels(x, weight)

@@ -2,7 +2,7 @@ r"""Dense products of rows with weight matrices, with one per partition label am
 
 On CPU the narrow types run as convolutions with one tap: oneDNN uses the whole width of the
 processor's vectors on every x86, the library behind :func:`torch.matmul` does not on AMD's, where
-they are 1.3 to 2 times as fast. Elsewhere, and where the rows of a node are few and short, they are
+they are 1.3 to 2 times as fast. Elsewhere, and where a node has one row or few numbers, they are
 one matrix product.
 """
 
@@ -17,8 +17,10 @@ from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 _ONEDNN = torch.backends.mkldnn.is_available()
 _NARROW = (torch.float32, torch.bfloat16, torch.float16)
-# What a node needs for an image of its own to pay: 1 to 4 times slower below, faster above.
-_ROWS, _NUMBERS = 4, 128
+_NUMBERS = 128  # that a node needs for an image of its own to pay
+_FRESH_BYTES = (
+    2**25
+)  # from here on, the copy that the matrix product needs costs more than it saves
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -124,10 +126,10 @@ def _as_convolution(x: Tensor) -> bool:
 
 
 def _is_short(x: Tensor) -> bool:
-    rows, numbers = x.size(-2) < _ROWS, x.size(-2) * x.size(-1) < _NUMBERS
-    if torch.compiler.is_compiling():  # without a guard on a size that is free
-        return statically_known_true(rows) or statically_known_true(numbers)
-    return rows or numbers
+    # One row needs no copy; see sum_over_labels.
+    known = statically_known_true if torch.compiler.is_compiling() else bool
+    few = known(x.size(-2) * x.size(-1) < _NUMBERS)
+    return known(x.size(-2) == 1) or (few and known(x.numel() * x.itemsize < _FRESH_BYTES))
 
 
 def _image(rows: Tensor) -> Tensor:
