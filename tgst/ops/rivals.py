@@ -54,7 +54,8 @@ def rivals(
         size = largest.get(name, 0)
         reason = _not_importable(name) or _not_on_device(name, adjacency.source.device)
         if name == "column_blocks":
-            reason = reason or _not_in_blocks(adjacency, fold, width, dtype)
+            largest_rows = max(adjacency.num_nodes, rows_out)
+            reason = reason or _not_in_blocks(largest_rows, width, dtype)
         found[name] = Rival(_of_backend(adjacency, fold, name), size, size, reason)
     if not plain:
         return found
@@ -128,10 +129,7 @@ def _not_importable(name: str) -> str | None:
     return None
 
 
-def _not_in_blocks(
-    adjacency: Adjacency, fold: str | None, width: int, dtype: torch.dtype
-) -> str | None:
-    rows = max(adjacency.num_nodes, _target_rows(adjacency, fold)[1])
+def _not_in_blocks(rows: int, width: int, dtype: torch.dtype) -> str | None:
     if block_width(rows, width, dtype.itemsize) < width:
         return None
     return "not run: one block, the same as embedding_bag"
